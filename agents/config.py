@@ -1,0 +1,95 @@
+"""Every choice about how a player learns, as frozen dataclasses that import no torch.
+
+The process that coordinates reads and checks these without paying for the libraries that compute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Torso(StrEnum):
+    """What turns an observation into features."""
+
+    MLP = "mlp"
+    """Dense layers over the flattened observation."""
+    CONV = "conv"
+    """Two 3x3 convolutions that keep the board's size, then dense layers: for boards."""
+    RESNET = "resnet"
+    """IMPALA's deep residual net (Espeholt et al. 2018, figure 3): for frames."""
+
+
+class Cooperation(StrEnum):
+    """How the seats of one team learn."""
+
+    INDEPENDENT = "independent"
+    """Each seat alone: its own rewards, its own value of its own observation."""
+    JOINT = "joint"
+    """As one: the team's mean reward and a central critic; acting stays decentralised."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of a player's network."""
+
+    torso: Torso = Torso.MLP
+    """What turns an observation into features: mlp, conv or resnet."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Widths of the dense layers after the torso."""
+    channels: tuple[int, ...] = (32, 32)
+    """Channels of the convolutions (conv) or of the residual sections (resnet: 16, 32, 32 in the paper)."""
+    lstm: int = 0
+    """Width of an LSTM after the dense layers; 0 for none."""
+
+
+@dataclass(frozen=True)
+class ImpalaConfig:
+    """The V-trace actor-critic (Espeholt et al. 2018, section 4)."""
+
+    discount: float = 0.99
+    """gamma, per own decision."""
+    rho_bar: float = 1.0
+    """Clip of the importance weight in the temporal difference: sets the fixed point."""
+    c_bar: float = 1.0
+    """Clip of the trace-cutting weight: sets speed and variance, not the fixed point."""
+    pg_rho_bar: float = 1.0
+    """Clip of the importance weight of the policy gradient."""
+    trace_decay: float = 1.0
+    """lambda: multiplies the trace-cutting weight."""
+    entropy_cost: float = 0.01
+    """Weight of the entropy bonus at the start."""
+    final_entropy_cost: float = 0.01
+    """Weight of the entropy bonus once `anneal_steps` decisions were trained."""
+    baseline_cost: float = 0.5
+    """Weight of the value loss."""
+    reward_clip: float = 0.0
+    """Rewards are clipped to [-x, x] before learning; 0 leaves them as they are."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start."""
+    final_learning_rate: float = 1e-3
+    """Adam's step size once `anneal_steps` decisions were trained; between, linear."""
+    anneal_steps: int = 0
+    """Decisions over which learning rate and entropy cost go from start to final; 0 keeps the start."""
+    max_gradient_norm: float = 1.0
+    """Gradients are scaled down to this global norm."""
+    batch: int = 256
+    """Columns (streams of `unroll` decisions) in one update."""
+    max_policy_lag: int = 200
+    """Columns whose oldest decision was made by weights older than this many updates are dropped, counted."""
+
+    def __post_init__(self) -> None:
+        if self.rho_bar < self.c_bar:
+            raise ValueError(
+                f"rho_bar {self.rho_bar} is below c_bar {self.c_bar}: V-trace assumes rho_bar >= c_bar"
+            )
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How games are played and cut into trajectories."""
+
+    copies: int = 64
+    """Games that one actor plays side by side."""
+    unroll: int = 16
+    """T: own decisions in one column of a trajectory; a column carries one more row to bootstrap from."""
