@@ -86,6 +86,18 @@ class ImpalaConfig:
 
 
 @dataclass(frozen=True)
+class LearnerConfig:
+    """How one player learns."""
+
+    network: NetworkConfig = NetworkConfig()
+    """Shape of its network."""
+    algorithm: ImpalaConfig = ImpalaConfig()
+    """Its loss and step sizes."""
+    cooperation: Cooperation = Cooperation.INDEPENDENT
+    """Whether the seats of its team learn alone or as one."""
+
+
+@dataclass(frozen=True)
 class RolloutConfig:
     """How games are played and cut into trajectories."""
 

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,11 @@ Ints = npt.NDArray[np.int64]
 
 class GameError(Exception):
     """A game, or what it was asked for, is wrong. The message is one line for the user to read."""
+
+    def __init__(self, message: str, copy: int | None = None) -> None:
+        super().__init__(message)
+        self.copy = copy
+        """The copy that failed; None where it cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -178,3 +185,11 @@ class Game(ABC):
 
     def close(self) -> None:
         """Give back what the game holds. Calling it twice does no harm."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

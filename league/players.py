@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-
 from typing import Any
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -89,7 +88,10 @@ class Match:
 
     id: int
     teams: dict[str, str]
-    """Team -> identity: a live player (`main`), a snapshot (`main@3`) or a scripted player (`random`)."""
+    """Team -> identity: a live player (`main`), a snapshot (`main@3`) or a scripted player (`random`).
+
+    Which team is the earlier is for the game to say: written as JSON, a dict loses its order.
+    """
     episodes: int
     seed: int
     purpose: Purpose

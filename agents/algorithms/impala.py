@@ -1,0 +1,114 @@
+"""The V-trace actor-critic of IMPALA (Espeholt et al. 2018, section 4), for one seat or a whole team.
+
+    independent   every seat is a stream: V(o), its own rewards, its own importance weights
+    joint         the team is a stream: V(state), the mean of its seats' rewards, one value target from the
+                  joint importance weight prod_i pi_i / mu_i; every seat's policy gradient has its own weight
+
+With one seat a team the two differ in nothing but what the critic sees.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from agents.config import ImpalaConfig
+from agents.distributions import Distribution
+from agents.losses import Reduction, baseline_loss, policy_gradient_loss, reduce
+from agents.returns import vtrace
+
+
+class Batch(NamedTuple):
+    """What the loss reads of a trajectory, as tensors; shapes and meaning as in agents/trajectory.py."""
+
+    mask: Tensor
+    action: Tensor
+    log_prob: Tensor
+    acting: Tensor
+    reward: Tensor
+    terminated: Tensor
+
+
+class Losses(NamedTuple):
+    """Scalars; means over the decisions of the batch."""
+
+    total: Tensor
+    policy: Tensor
+    value: Tensor
+    entropy: Tensor
+    """Over legal choices, in nats, before its cost."""
+    rho: Tensor
+    """Clipped importance weight: 1 where the policy is the one that acted."""
+
+
+class Advantages(NamedTuple):
+    """What V-trace makes of a batch."""
+
+    vs: Tensor
+    """[T, B, V] value targets; V is 1 where the team has one critic, else S."""
+    policy: Tensor
+    """[T, B, S] factors of every seat's policy gradient."""
+    decided: Tensor
+    """[T, B, V] bool: rows whose value is trained."""
+
+
+def impala(
+    config: ImpalaConfig,
+    distribution: Distribution,
+    parameters: Tensor,
+    values: Tensor,
+    batch: Batch,
+    entropy_cost: float,
+) -> Losses:
+    """The loss of one batch.
+
+    parameters: [T+1, B, S, P] of the current policy. values: [T+1, B, S], or [T+1, B, 1] where the team
+    learns jointly from one central value.
+    """
+    acting = batch.acting[:-1]
+    log_probs, entropies = distribution.evaluate(parameters[:-1], batch.action[:-1], batch.mask[:-1])
+    log_rhos = (log_probs.detach() - batch.log_prob[:-1]).masked_fill(~acting, 0.0)
+    targets = advantages(config, log_rhos, values.detach(), batch)
+    policy = reduce(
+        policy_gradient_loss(log_probs=log_probs, pg_advantages=targets.policy), Reduction.MEAN, acting
+    )
+    value = reduce(baseline_loss(vs=targets.vs, values=values[:-1]), Reduction.MEAN, targets.decided)
+    entropy = reduce(entropies, Reduction.MEAN, acting)
+    total = policy + config.baseline_cost * value - entropy_cost * entropy
+    with torch.no_grad():
+        rho = reduce(log_rhos.exp().clamp(max=config.rho_bar), Reduction.MEAN, acting)
+    return Losses(total, policy, value, entropy, rho)
+
+
+@torch.no_grad()
+def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Batch) -> Advantages:
+    """Value targets and policy-gradient factors. log_rhos: [T, B, S]; values as in `impala`."""
+    acting, rewards = batch.acting[:-1], batch.reward[:-1]
+    if config.reward_clip:
+        rewards = rewards.clamp(-config.reward_clip, config.reward_clip)
+    central = values.shape[2] != acting.shape[2]
+    decided, shared_rhos = acting, log_rhos
+    if central:
+        decided, shared_rhos = acting.any(2, keepdim=True), log_rhos.sum(2, keepdim=True)
+        rewards = rewards.mean(2, keepdim=True)
+    discounts = config.discount * (~batch.terminated[:-1]).to(values.dtype)
+    discounts = discounts[..., None].expand_as(rewards)
+    traced = vtrace(
+        log_rhos=shared_rhos.flatten(1),
+        discounts=discounts.flatten(1),
+        rewards=rewards.flatten(1),
+        values=values[:-1].flatten(1),
+        bootstrap_value=values[-1].flatten(),
+        rho_bar=config.rho_bar,
+        c_bar=config.c_bar,
+        pg_rho_bar=config.pg_rho_bar,
+        lam=config.trace_decay,
+        decisions=decided.flatten(1),
+    )
+    vs = traced.vs.view_as(rewards)
+    if not central:
+        return Advantages(vs, traced.pg_advantages.view_as(rewards), decided)
+    shared = rewards + discounts * torch.cat([vs[1:], values[-1:]]) - values[:-1]
+    return Advantages(vs, shared * log_rhos.exp().clamp(max=config.pg_rho_bar), decided)

@@ -1,0 +1,178 @@
+"""Cuts the streams of one player into columns, while the games go on.
+
+Every stream has a cursor: the row that its next decision is written to. A row stays *pending* until the
+stream's next decision or the end of its episode; rewards go to the pending row. When row T is written
+its column is full: it is copied out, and row T becomes row 0 of the stream's next column.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from agents.trajectory import TIMED, Trajectory, allocate
+from envs.game import Array, GameSpec
+
+Index = npt.NDArray[np.intp]
+
+
+class Columns:
+    """The unfinished columns of one player's streams, and the full ones until a batch is taken."""
+
+    def __init__(
+        self, spec: GameSpec, *, places: Index, unroll: int, batch: int, state: bool, core: int
+    ) -> None:
+        """places: [streams, S] place of every stream's seats within their team."""
+        streams, seats = places.shape
+        self.unroll = unroll
+        self.seats = seats
+        self.batch = batch
+        self._layout = dict(seats=seats, state=state, core=core)
+        self._spec = spec
+        self._open = allocate(spec, rows=unroll + 1, columns=streams, seats=seats, state=state, core=core)
+        self._cursor = np.zeros(streams, np.intp)
+        self._open.place[:] = places
+        self._pending = np.zeros(streams, np.bool_)
+        self._fresh = np.ones(streams, np.bool_)
+        """Whether the stream's next row begins an episode."""
+        self._next_core = np.zeros((streams, seats, 2, core), np.float32)
+        self._full = self._new_batch()
+        self._fill = 0
+        self._ready: list[Trajectory] = []
+
+    def begin_row(
+        self, streams: Index, version: int, state: Array | None = None, core: Array | None = None
+    ) -> Index:
+        """Open the next row of every stream in `streams` (each at most once); returns the rows, [n].
+
+        state: [n, *state] global state. core: [n, S, 2, H] recurrent state before this row.
+        """
+        rows = self._cursor[streams]
+        table = self._open
+        table.first[rows, streams] = self._fresh[streams]
+        table.terminated[rows, streams] = False
+        table.version[rows, streams] = version
+        table.reward[rows, streams] = 0.0
+        if table.acting.shape[2] > 1:
+            table.acting[rows, streams] = False
+            self._carry_observation(rows, streams)
+        if table.state is not None and state is not None:
+            table.state[rows, streams] = state
+        if table.core is not None and core is not None:
+            self._keep_core(rows, streams, core)
+        self._fresh[streams] = False
+        self._pending[streams] = True
+        return rows
+
+    def write(
+        self,
+        rows: Index,
+        streams: Index,
+        seats: Index | int,
+        observation: Array,
+        mask: Array,
+        action: Array,
+        log_prob: Array,
+    ) -> None:
+        """Write one decision a row. `seats` is the seat's place within its stream; arrays are [n, ...]."""
+        table = self._open
+        table.observation[rows, streams, seats] = observation
+        table.mask[rows, streams, seats] = mask
+        table.action[rows, streams, seats] = action
+        table.log_prob[rows, streams, seats] = log_prob
+        table.acting[rows, streams, seats] = True
+
+    def end_row(self, rows: Index, streams: Index) -> None:
+        """Close the rows that `begin_row` opened: full columns leave, cursors move on."""
+        full = rows == self.unroll
+        if full.any():
+            self._emit(streams[full])
+        self._cursor[streams] = np.where(full, 1, rows + 1)
+
+    def reward(self, streams: Index, seats: Index | int, reward: Array) -> None:
+        """Add to the pending rows; a stream that awaits nothing (it has not acted yet) drops it.
+
+        Every (stream, seat) at most once a call. reward: [n].
+        """
+        pending = self._pending[streams]
+        rows = self._cursor[streams] - 1
+        if not pending.all():
+            streams, rows, reward = streams[pending], rows[pending], reward[pending]
+            seats = seats if isinstance(seats, int) else seats[pending]
+        self._open.reward[rows, streams, seats] += reward
+
+    def terminate(self, streams: Index) -> None:
+        """The episode of these streams is over: their pending decisions led nowhere further."""
+        ended = streams[self._pending[streams]]
+        self._open.terminated[self._cursor[ended] - 1, ended] = True
+        self._pending[ended] = False
+        self._fresh[streams] = True
+
+    def truncate(
+        self, streams: Index, observation: Array, state: Array | None, core: Array | None = None
+    ) -> None:
+        """The episode was cut short: append the final observation as a row that nobody acts in.
+
+        observation: [n, S, *obs] of every seat of each stream.
+        """
+        cut = self._pending[streams]
+        ended = streams[cut]
+        if ended.size:
+            rows = self.begin_row(ended, 0, None if state is None else state[cut], core)
+            table = self._open
+            table.version[rows, ended] = table.version[rows - 1, ended]
+            table.observation[rows, ended] = observation[cut]
+            table.mask[rows, ended] = True
+            table.acting[rows, ended] = False
+            table.log_prob[rows, ended] = 0.0
+            table.terminated[rows, ended] = True
+            self.end_row(rows, ended)
+        self._pending[streams] = False
+        self._fresh[streams] = True
+
+    def forget(self) -> None:
+        """Drop everything unfinished: the games begin anew."""
+        self._cursor[:] = 0
+        self._pending[:] = False
+        self._fresh[:] = True
+        self._fill = 0
+
+    def take(self) -> list[Trajectory]:
+        """Full batches of exactly `batch` columns since the last call; they share no memory with this."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _new_batch(self) -> Trajectory:
+        return allocate(self._spec, rows=self.unroll + 1, columns=self.batch, **self._layout)  # type: ignore[arg-type]
+
+    def _emit(self, streams: Index) -> None:
+        while streams.size:
+            room = self.batch - self._fill
+            now, streams = streams[:room], streams[room:]
+            target = slice(self._fill, self._fill + now.size)
+            for name in TIMED:
+                source, full = getattr(self._open, name), getattr(self._full, name)
+                if source is not None:
+                    full[:, target] = source[:, now]
+                    source[0, now] = source[self.unroll, now]
+            self._full.place[target] = self._open.place[now]
+            if self._open.core is not None and self._full.core is not None:
+                self._full.core[target] = self._open.core[now]
+                self._open.core[now] = self._next_core[now]
+            self._fill += now.size
+            if self._fill == self.batch:
+                self._ready.append(self._full)
+                self._full, self._fill = self._new_batch(), 0
+
+    def _keep_core(self, rows: Index, streams: Index, core: Array) -> None:
+        """The state before row 0 goes with the column; that before row T waits for the next column."""
+        assert self._open.core is not None
+        at_start, at_end = rows == 0, rows == self.unroll
+        self._open.core[streams[at_start]] = core[at_start]
+        self._next_core[streams[at_end]] = core[at_end]
+
+    def _carry_observation(self, rows: Index, streams: Index) -> None:
+        """A seat that need not act still shows what it last saw, for a critic that reads the whole team."""
+        later = rows > 0
+        rows, streams = rows[later], streams[later]
+        self._open.observation[rows, streams] = self._open.observation[rows - 1, streams]

@@ -1,0 +1,233 @@
+"""What a network's numbers mean as a policy: pure functions of parameters, masks and actions.
+
+A distribution holds no tensors. Shapes below use
+
+    P numbers that describe one distribution    A choices, the width of the mask    D numbers of an action
+
+and `...` for any leading axes. Masks are bool, True where legal. An illegal choice has probability 0
+and gets no gradient; a row without a legal choice is read as if all were legal, so that padding
+never becomes NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import starmap
+
+import torch
+from torch import Tensor
+
+from envs.game import ActionSpace, Box, Discrete, MultiDiscrete
+
+
+class Distribution(ABC):
+    """A policy's distribution over the actions of one space."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """P: how many numbers describe it."""
+
+    @abstractmethod
+    def evaluate(self, parameters: Tensor, action: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probability (density) of the action, and entropy, of each row: [...], [...].
+
+        One pass for both, which is what a learner wants.
+        """
+
+    @abstractmethod
+    def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        """Entropy in nats, over legal choices: [...]."""
+
+    @abstractmethod
+    def sample(
+        self, parameters: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """An action for each row and its log-probability: [...] or [..., D], [...]. No gradient."""
+
+    @abstractmethod
+    def mode(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        """The most likely action: [...] or [..., D]."""
+
+    def log_prob(self, parameters: Tensor, action: Tensor, mask: Tensor) -> Tensor:
+        """Log-probability (density) of the action: [...]."""
+        return self.evaluate(parameters, action, mask)[0]
+
+    def to_game(self, action: Tensor) -> Tensor:
+        """The action as the game understands it. The one that was sampled is the one to learn from."""
+        return action
+
+
+def distribution_for(space: ActionSpace) -> Distribution:
+    """The distribution that plays a game's action space."""
+    match space:
+        case Discrete(n):
+            return Categorical(n)
+        case MultiDiscrete(sizes):
+            return MultiCategorical(sizes)
+        case Box(low, high):
+            return Gaussian(low, high)
+
+
+@dataclass(frozen=True)
+class Categorical(Distribution):
+    """One of `n` choices; parameters are logits, P = A = n; an action is int64 [...]."""
+
+    n: int
+
+    @property
+    def width(self) -> int:
+        return self.n
+
+    def evaluate(self, parameters: Tensor, action: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        log_probs = _log_softmax(_masked(parameters, mask))
+        chosen = log_probs.gather(-1, action[..., None]).squeeze(-1)
+        return chosen, _entropy(log_probs)
+
+    def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        return _entropy(_log_softmax(_masked(parameters, mask)))
+
+    @torch.no_grad()
+    def sample(
+        self, parameters: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """An action for each row by inverting the cumulative distribution, on the CPU.
+
+        With one thread and rows [4096, 7] this takes 50 ns a row; the same row by row takes 160 ns, an
+        exponential race 310 ns, torch.multinomial 310 ns. It never draws an illegal choice: that has
+        weight 0, so the sum after it equals the sum before it, and no threshold falls between. This
+        holds because a CPU adds in order; an accelerator does not, so there choices race.
+        """
+        logits = _masked(parameters, mask)
+        leading = logits.shape[:-1]
+        # Choices first: short rows are slow to reduce, long columns are quick.
+        logits = logits.reshape(-1, self.n).t().contiguous()
+        weights = (logits - logits.amax(0)).exp_()
+        draw = _invert if weights.is_cpu else _race
+        action, total = draw(weights, generator)
+        log_prob = (weights.gather(0, action[None]).squeeze(0) / total).log_()
+        return action.view(leading), log_prob.view(leading)
+
+    def mode(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        return _masked(parameters, mask).argmax(-1)
+
+
+@dataclass(frozen=True)
+class MultiCategorical(Distribution):
+    """Independent choices side by side; P = A = sum(sizes); an action is int64 [..., D]."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        return sum(self.sizes)
+
+    def evaluate(self, parameters: Tensor, action: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        both = [
+            part.evaluate(p, a, m)
+            for (part, p, m), a in zip(self._parts(parameters, mask), action.unbind(-1), strict=True)
+        ]
+        return torch.stack([b[0] for b in both]).sum(0), torch.stack([b[1] for b in both]).sum(0)
+
+    def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        return torch.stack([part.entropy(p, m) for part, p, m in self._parts(parameters, mask)]).sum(0)
+
+    @torch.no_grad()
+    def sample(
+        self, parameters: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        drawn = [part.sample(p, m, generator) for part, p, m in self._parts(parameters, mask)]
+        return torch.stack([d[0] for d in drawn], -1), torch.stack([d[1] for d in drawn]).sum(0)
+
+    def mode(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        return torch.stack([part.mode(p, m) for part, p, m in self._parts(parameters, mask)], -1)
+
+    def _parts(self, parameters: Tensor, mask: Tensor) -> list[tuple[Categorical, Tensor, Tensor]]:
+        sizes = list(self.sizes)
+        parts = map(Categorical, sizes)
+        return list(zip(parts, torch.split(parameters, sizes, -1), torch.split(mask, sizes, -1), strict=True))
+
+
+@dataclass(frozen=True)
+class Gaussian(Distribution):
+    """Independent normal numbers; parameters are [mean, log standard deviation], P = 2 D.
+
+    An action is float [..., D] and unbounded, and its density is that of the unbounded normal. It is in
+    units in which a bounded dimension of the game reaches from -1 to 1; `to_game` scales and
+    clips. Masks mean nothing here.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def width(self) -> int:
+        return 2 * len(self.low)
+
+    def evaluate(self, parameters: Tensor, action: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = parameters.chunk(2, -1)
+        z = (action - mean) * (-log_std).exp()
+        log_prob = -(0.5 * z.square() + log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
+        return log_prob, self.entropy(parameters, mask)
+
+    def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        log_std = parameters.chunk(2, -1)[1]
+        return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+    @torch.no_grad()
+    def sample(
+        self, parameters: Tensor, mask: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        mean, log_std = parameters.chunk(2, -1)
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        action = mean + log_std.exp() * noise
+        return action, self.log_prob(parameters, action, mask)
+
+    def mode(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        return parameters.chunk(2, -1)[0].clone()
+
+    def to_game(self, action: Tensor) -> Tensor:
+        low, high = action.new_tensor(self.low), action.new_tensor(self.high)
+        centre, half = zip(*starmap(_centre_and_half, zip(self.low, self.high, strict=True)), strict=True)
+        return (action.new_tensor(centre) + action.new_tensor(half) * action).clamp(low, high)
+
+
+def _centre_and_half(low: float, high: float) -> tuple[float, float]:
+    """Middle and half width of one dimension; 0 and 1 where it is not bounded on both sides."""
+    bounded = math.isfinite(low) and math.isfinite(high)
+    return ((low + high) / 2, (high - low) / 2) if bounded else (0.0, 1.0)
+
+
+def _masked(logits: Tensor, mask: Tensor) -> Tensor:
+    """Logits with the illegal ones so low that their probability is exactly 0.
+
+    Half the lowest number, so that subtracting the greatest logit stays finite, and 0 log 0 is 0.
+    """
+    return torch.where(mask, logits, torch.finfo(logits.dtype).min / 2)
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    """torch.log_softmax, three times as quick on rows of a few choices."""
+    shifted = logits - logits.detach().amax(-1, keepdim=True)
+    return shifted - shifted.exp().sum(-1, keepdim=True).log()
+
+
+def _entropy(log_probs: Tensor) -> Tensor:
+    return -(log_probs.exp() * log_probs).sum(-1)
+
+
+def _invert(weights: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Drawn choices [N] and sums [N] of weights [A, N], by one uniform number a column."""
+    cumulative = weights.cumsum(0)
+    total = cumulative[-1]
+    # A uniform number is at most 1 - eps/2, and so the threshold stays below the total when rounded.
+    threshold = total * torch.rand(total.shape, generator=generator, dtype=total.dtype, device=total.device)
+    return (cumulative <= threshold).sum(0), total
+
+
+def _race(weights: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """As `_invert`, by an exponential race: argmax of weight over exponential noise. Sums in any order."""
+    noise = torch.empty_like(weights).exponential_(generator=generator)
+    return (weights / noise).argmax(0), weights.sum(0)

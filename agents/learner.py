@@ -1,0 +1,196 @@
+"""Turns trajectories into new weight versions, for one player.
+
+Everything that a learner knows is in `state()`: weights, optimizer, counters. It holds no random
+generator: what it does with the same batches after `load_state` is the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.algorithms.impala import Batch, Losses, impala
+from agents.config import Cooperation, LearnerConfig
+from agents.distributions import distribution_for
+from agents.errors import AgentError
+from agents.networks import CentralCritic, PolicyNetwork
+from agents.policy import Weights, get_weights, set_weights
+from agents.machine import autocast
+from agents.trajectory import Trajectory, team_seats
+from envs.game import GameSpec
+
+Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one update did; all figures are means over the decisions of the batch."""
+
+    decisions: int
+    """Trained on; 0 where the update was skipped."""
+    dropped: int
+    """Columns that were too old."""
+    policy_lag: float
+    """Updates between the weights that acted and those that learn."""
+    policy_loss: float
+    value_loss: float
+    entropy: float
+    rho: float
+    gradient_norm: float
+    skipped: bool
+    """Loss or gradient were not finite: nothing was changed."""
+
+
+class Learner:
+    """Weights, optimizer and counters of one player."""
+
+    def __init__(self, config: LearnerConfig, spec: GameSpec, *, team: str | None, seed: int) -> None:
+        """team: the one that the player is bound to; None where it plays any. seed: of the first weights."""
+        torch.manual_seed(seed)
+        self.config = config
+        self.version = 0
+        """Of the weights; grows by one with every update."""
+        self.steps = 0
+        """Decisions trained on."""
+        self.skipped = 0
+        """Updates skipped in a row since the last good one."""
+        self._distribution = distribution_for(spec.actions)
+        seats = team_seats(spec, team)
+        joint = config.cooperation is Cooperation.JOINT
+        self._network = PolicyNetwork(config.network, spec, seats, joint)
+        self._critic = CentralCritic(config.network, spec, seats) if joint else None
+        self._modules = nn.ModuleDict({"network": self._network})
+        if self._critic is not None:
+            self._modules["critic"] = self._critic
+        self._parameters = [*self._modules.parameters()]
+        self._optimizer = torch.optim.Adam(
+            self._parameters, lr=config.algorithm.learning_rate, eps=1e-5, fused=True
+        )
+        self._seats = seats
+
+    def weights(self) -> Weights:
+        """A copy of the network's parameters, for those who act."""
+        return get_weights(self._network)
+
+    def set_weights(self, weights: Weights) -> None:
+        """Start from somebody else's network, with a fresh optimizer."""
+        set_weights(self._network, weights)
+        self._optimizer.state.clear()
+
+    def update(self, trajectory: Trajectory) -> Update:
+        """One step of gradient descent on a batch of columns."""
+        trajectory, dropped = self._fresh_columns(trajectory)
+        decisions = trajectory.decisions
+        if not decisions:
+            return Update(0, dropped, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, skipped=False)
+        learning_rate, entropy_cost = self._schedule()
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        losses = self._losses(trajectory, entropy_cost)
+        self._optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()
+        losses = Losses(*(term.detach() for term in losses))
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.algorithm.max_gradient_norm))
+        finite = bool(np.isfinite(norm)) and bool(losses.total.isfinite())
+        lag = float(np.mean(self.version - trajectory.version[:-1]))
+        if finite:
+            self._optimizer.step()
+            self.version += 1
+            self.steps += decisions
+            self.skipped = 0
+        else:
+            self.skipped += 1
+        return Update(
+            decisions=decisions if finite else 0,
+            dropped=dropped,
+            policy_lag=lag,
+            policy_loss=float(losses.policy),
+            value_loss=float(losses.value),
+            entropy=float(losses.entropy),
+            rho=float(losses.rho),
+            gradient_norm=norm,
+            skipped=not finite,
+        )
+
+    def state(self) -> tuple[Tensors, dict[str, Any]]:
+        """Everything: (tensors by name, counters). Shares no memory with the learner."""
+        tensors = {f"model.{name}": _copy(value) for name, value in self._modules.state_dict().items()}
+        for index, parameter in enumerate(self._parameters):
+            for name, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{index}.{name}"] = _copy(value)
+        return tensors, {"version": self.version, "steps": self.steps}
+
+    def load_state(self, tensors: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        """The inverse of `state`. Raises AgentError where it was made by another configuration."""
+        model = {name: value for name, value in tensors.items() if name.startswith("model.")}
+        try:
+            self._modules.load_state_dict(
+                {k.removeprefix("model."): torch.tensor(v) for k, v in model.items()}
+            )
+        except RuntimeError as error:
+            why = " ".join(str(error).split())
+            raise AgentError(f"the checkpoint is of another network than the configuration: {why}") from error
+        self._optimizer.state.clear()
+        for index, parameter in enumerate(self._parameters):
+            prefix = f"optimizer.{index}."
+            slots = {
+                k.removeprefix(prefix): torch.tensor(v) for k, v in tensors.items() if k.startswith(prefix)
+            }
+            if slots:
+                self._optimizer.state[parameter] = slots
+        self.version, self.steps = int(meta["version"]), int(meta["steps"])
+
+    def _fresh_columns(self, trajectory: Trajectory) -> tuple[Trajectory, int]:
+        """Without the columns that are too old."""
+        oldest = trajectory.version[:-1].min(axis=0)
+        fresh = oldest >= self.version - self.config.algorithm.max_policy_lag
+        dropped = int(np.count_nonzero(~fresh))
+        return (trajectory.select(fresh) if dropped else trajectory), dropped
+
+    def _schedule(self) -> tuple[float, float]:
+        """Learning rate and entropy cost after `steps` decisions: linear, then constant."""
+        c = self.config.algorithm
+        done = min(1.0, self.steps / c.anneal_steps) if c.anneal_steps else 0.0
+        return (
+            c.learning_rate + done * (c.final_learning_rate - c.learning_rate),
+            c.entropy_cost + done * (c.final_entropy_cost - c.entropy_cost),
+        )
+
+    def _losses(self, trajectory: Trajectory, entropy_cost: float) -> Losses:
+        """Forward pass and loss. Columns and their seats run side by side through the network: [T+1, B S]."""
+        rows, columns, seats = trajectory.acting.shape
+        merged = (rows, columns * seats)
+        observation = torch.from_numpy(trajectory.observation)
+        first = torch.from_numpy(trajectory.first)
+        core = None if trajectory.core is None else torch.from_numpy(trajectory.core).flatten(0, 1)
+        with autocast():
+            output = self._network(
+                observation.reshape(*merged, *observation.shape[3:]),
+                self._places_of(trajectory, merged),
+                first.repeat_interleave(seats, dim=1) if seats > 1 else first,
+                core,
+            )
+            if self._critic is None:
+                values = output.value.view(rows, columns, seats)
+            else:
+                seen = observation if trajectory.state is None else torch.from_numpy(trajectory.state)
+                values = self._critic(seen)[..., None]
+        parameters = output.parameters.view(rows, columns, seats, -1)
+        batch = Batch(*(torch.from_numpy(getattr(trajectory, name)) for name in Batch._fields))
+        return impala(self.config.algorithm, self._distribution, parameters, values, batch, entropy_cost)
+
+    def _places_of(self, trajectory: Trajectory, merged: tuple[int, int]) -> Tensor | None:
+        """[T+1, B S] place of every seat within its team; None where a team is one seat."""
+        if self._seats == 1:
+            return None
+        return torch.from_numpy(trajectory.place.ravel()).expand(merged)
+
+
+def _copy(value: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    copied: np.ndarray[Any, np.dtype[Any]] = value.detach().cpu().numpy().copy()
+    return copied

@@ -1,0 +1,78 @@
+"""Losses: pure functions of what the network gave and of the targets, which carry no gradient."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Reduction(StrEnum):
+    """How the losses of single decisions become one number."""
+
+    SUM = "sum"
+    """As scalable_agent and torchbeast: step size grows with the batch, and costs are tuned to that."""
+    MEAN = "mean"
+    """As seed_rl: over the decisions, rows that are none left out."""
+
+
+class ImpalaLoss(NamedTuple):
+    """The loss of the V-trace actor-critic and its parts, each a scalar before its cost is applied."""
+
+    total: Tensor
+    """pg_loss + baseline_cost baseline_loss - entropy_cost entropy."""
+    pg_loss: Tensor
+    baseline_loss: Tensor
+    entropy: Tensor
+
+
+def policy_gradient_loss(*, log_probs: Tensor, pg_advantages: Tensor) -> Tensor:
+    """-A_t log pi(a_t), for every decision: any shape in, the same out."""
+    return -pg_advantages.detach() * log_probs
+
+
+def baseline_loss(*, vs: Tensor, values: Tensor) -> Tensor:
+    """(vs_t - V_t)^2 / 2, for every decision: any shape in, the same out."""
+    return 0.5 * (vs.detach() - values).square()
+
+
+def reduce(losses: Tensor, reduction: Reduction, decisions: Tensor | None = None) -> Tensor:
+    """One number of the losses of all rows; rows that are not `decisions` (bool, same shape) count nothing.
+
+    A batch without any decision has the mean 0.
+    """
+    if decisions is not None:
+        losses = losses.where(decisions, 0)
+    total = losses.sum()
+    match reduction:
+        case Reduction.SUM:
+            return total
+        case Reduction.MEAN:
+            return total / (losses.numel() if decisions is None else decisions.sum().clamp(min=1))
+
+
+def impala_loss(
+    *,
+    log_probs: Tensor,
+    entropies: Tensor,
+    values: Tensor,
+    vs: Tensor,
+    pg_advantages: Tensor,
+    entropy_cost: float,
+    baseline_cost: float,
+    reduction: Reduction = Reduction.MEAN,
+    decisions: Tensor | None = None,
+) -> ImpalaLoss:
+    """Loss of the V-trace actor-critic (Espeholt et al. 2018, section 4.2).
+
+    log_probs: [T, B] log pi(a_t) of the learner's policy, with gradient.
+    entropies: [T, B] of that policy, over legal choices, with gradient.
+    values: [T, B] of the learner's network, with gradient.
+    vs, pg_advantages: [T, B] from `returns.vtrace`.
+    decisions: [T, B] bool; None where all rows are decisions.
+    """
+    pg = reduce(policy_gradient_loss(log_probs=log_probs, pg_advantages=pg_advantages), reduction, decisions)
+    baseline = reduce(baseline_loss(vs=vs, values=values), reduction, decisions)
+    entropy = reduce(entropies, reduction, decisions)
+    return ImpalaLoss(pg + baseline_cost * baseline - entropy_cost * entropy, pg, baseline, entropy)

@@ -1,0 +1,191 @@
+"""What a player thinks with: observation to policy parameters and value.
+
+Shapes below use T steps, B columns, N rows, P numbers of the policy, H width of the recurrent state,
+and S seats in the team. Weights are float32; observations come in the game's dtype and are cast here.
+Outputs are float32 under autocast as well, because log-probabilities need the digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from agents.config import NetworkConfig, Torso
+from agents.distributions import distribution_for
+from agents.torsos import make_torso
+from envs.game import ArraySpec, Box, GameSpec
+
+
+class Output(NamedTuple):
+    """What the network says about T x B observations."""
+
+    parameters: Tensor
+    """[T, B, P] of the policy, for `distributions.distribution_for(spec.actions)`."""
+    value: Tensor | None
+    """[T, B] of the observation; None where a central critic says it."""
+    core: Tensor | None
+    """[B, 2, H] recurrent state after the last row; None without an LSTM."""
+
+
+class Features(nn.Module):
+    """Observation and seat to features: torso, then dense layers. Rows only, no time.
+
+    Where a network plays several seats, a one-hot of the seat within the team joins what the torso
+    gives, so that one set of weights can play them differently.
+    """
+
+    def __init__(self, config: NetworkConfig, observation: ArraySpec, seats: int) -> None:
+        super().__init__()
+        self.seats = seats
+        self.torso, width = make_torso(config.torso, observation, config.channels)
+        self.dense, self.width = dense_layers(width + (seats if seats > 1 else 0), config.hidden)
+
+    def forward(self, observation: Tensor, seat: Tensor | None) -> Tensor:
+        """[N, *observation] of any dtype, [N] int64 or None -> [N, width]."""
+        features: Tensor = self.torso(observation)
+        if self.seats > 1:
+            if seat is None:
+                raise ValueError(f"a network for {self.seats} seats must be told the seat of every row")
+            features = torch.cat([features, nn.functional.one_hot(seat, self.seats).to(features.dtype)], -1)
+        dense: Tensor = self.dense(features)
+        return dense
+
+
+class PolicyNetwork(nn.Module):
+    """A player's policy and, unless its team learns as one, its value.
+
+    seats_in_team: seats that these weights play.
+    joint: the team has a `CentralCritic`, and this network no value head.
+
+    Raises AgentError where the torso does not fit the game's observations.
+    """
+
+    def __init__(self, config: NetworkConfig, spec: GameSpec, seats_in_team: int, joint: bool) -> None:
+        super().__init__()
+        self.features = Features(config, spec.observation, seats_in_team)
+        self.lstm = nn.LSTMCell(self.features.width, config.lstm) if config.lstm else None
+        width = config.lstm or self.features.width
+        self.parameters_width = distribution_for(spec.actions).width
+        box = isinstance(spec.actions, Box)
+        self.policy = nn.Linear(width, self.parameters_width // 2 if box else self.parameters_width)
+        self.log_std = nn.Parameter(torch.zeros(self.parameters_width // 2)) if box else None
+        self.value = None if joint else nn.Linear(width, 1)
+        initialise(self)
+        nn.init.orthogonal_(self.policy.weight, 0.01)
+        if self.value is not None:
+            nn.init.orthogonal_(self.value.weight, 1.0)
+
+    def initial_core(self, rows: int) -> Tensor | None:
+        """[rows, 2, H] recurrent state at the start of an episode: zeros; None without an LSTM."""
+        if self.lstm is None:
+            return None
+        return self.policy.weight.new_zeros(rows, 2, self.lstm.hidden_size)
+
+    def forward(self, observation: Tensor, seat: Tensor | None, first: Tensor, core: Tensor | None) -> Output:
+        """Policy and value of whole columns.
+
+        observation: [T, B, *observation] of any dtype.
+        seat: [T, B] int64, within the team; None where it has one seat.
+        first: [T, B] bool. The recurrent state becomes zero before such a row is consumed.
+        core: [B, 2, H] hidden and cell state before row 0; None without an LSTM.
+        """
+        steps, columns = first.shape
+        seats = None if seat is None else seat.flatten(0, 1)
+        features = self.features(observation.flatten(0, 1), seats)
+        if self.lstm is not None:
+            keep = (~first).to(self.policy.weight.dtype)[..., None, None]
+            hidden = []
+            for row, kept in zip(features.view(steps, columns, -1), keep, strict=True):
+                core = self._recur(row, None if core is None else core * kept)
+                hidden.append(core[:, 0])
+            features = torch.cat(hidden)
+        value = None
+        if self.value is not None:
+            value = _in_full(self.value(features)).view(steps, columns)
+        return Output(self._policy_of(features).view(steps, columns, -1), value, core)
+
+    def act_parameters(
+        self, observation: Tensor, seat: Tensor | None, core: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Policy parameters [N, P] of single observations and the recurrent state after them. No value.
+
+        observation: [N, *observation]; seat: [N] int64 or None; core: [N, 2, H] or None, zero in rows
+            that begin an episode.
+        """
+        features = self.features(observation, seat)
+        if self.lstm is not None:
+            core = self._recur(features, core)
+            features = core[:, 0]
+        return self._policy_of(features), core
+
+    def _recur(self, features: Tensor, core: Tensor | None) -> Tensor:
+        """[N, F], [N, 2, H] -> [N, 2, H]."""
+        if self.lstm is None or core is None:
+            raise ValueError("a recurrent network must be given its core; see initial_core")
+        # The cell wants its state in the dtype that autocast gives to features, and core keeps its own.
+        hidden, cell = core.to(features.dtype).unbind(1)
+        return torch.stack(self.lstm(features, (hidden, cell)), 1).to(core.dtype)
+
+    def _policy_of(self, features: Tensor) -> Tensor:
+        parameters = _in_full(self.policy(features))
+        if self.log_std is None:
+            return parameters
+        return torch.cat([parameters, self.log_std.expand_as(parameters)], -1)
+
+
+class CentralCritic(nn.Module):
+    """Value of a team that learns as one: of the game's global state, or of what all its seats see.
+
+    Where the game has no global state, one torso looks through every seat's eyes and the dense layers see all
+    of it. There is no memory: a state needs none, and joint observations do without.
+
+    Raises AgentError where the torso does not fit what the seats see.
+    """
+
+    def __init__(self, config: NetworkConfig, spec: GameSpec, seats_in_team: int) -> None:
+        super().__init__()
+        self.seats = None if spec.state is not None else seats_in_team
+        seen = spec.state or spec.observation
+        # A state is often a plain vector, even where the seats see boards.
+        torso = Torso.MLP if spec.state is not None and len(seen.shape) not in (2, 3) else config.torso
+        self.torso, width = make_torso(torso, seen, config.channels)
+        self.dense, width = dense_layers(width * (self.seats or 1), config.hidden)
+        self.value = nn.Linear(width, 1)
+        initialise(self)
+        nn.init.orthogonal_(self.value.weight, 1.0)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """[T, B, *state], or [T, B, S, *observation] where the game has no global state -> [T, B]."""
+        steps, columns = seen.shape[:2]
+        features = self.torso(seen.flatten(0, 1 if self.seats is None else 2))
+        return _in_full(self.value(self.dense(features.view(steps * columns, -1)))).view(steps, columns)
+
+
+def dense_layers(width: int, hidden: tuple[int, ...]) -> tuple[nn.Sequential, int]:
+    """Linear layers with ReLUs from `width` numbers on, and the width of what they give."""
+    layers: list[nn.Module] = []
+    for wide in hidden:
+        layers += [nn.Linear(width, wide), nn.ReLU()]
+        width = wide
+    return nn.Sequential(*layers), width
+
+
+def initialise(network: nn.Module) -> None:
+    """Orthogonal weights, scaled so that a ReLU keeps the variance (He et al. 2015), and zero biases."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            nn.init.orthogonal_(module.weight, math.sqrt(2))
+        elif isinstance(module, nn.LSTMCell):
+            for gate in (*module.weight_ih.chunk(4), *module.weight_hh.chunk(4)):
+                nn.init.orthogonal_(gate)
+    for name, parameter in network.named_parameters():
+        if name.rpartition(".")[2].startswith("bias"):
+            nn.init.zeros_(parameter)
+
+
+def _in_full(x: Tensor) -> Tensor:
+    """Half precision back to float32."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

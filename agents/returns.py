@@ -1,0 +1,109 @@
+"""Targets and advantages: pure functions of time-major arrays.
+
+Conventions. T steps, B columns. `rewards[t]` and `discounts[t]` are the consequence of the action taken
+at step t, where the value was `values[t]`; a discount already holds gamma and is 0 where the episode
+ended. Any float dtype goes in, the same comes out, and no gradient flows through the results.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class VTrace(NamedTuple):
+    """What V-trace gives a learner."""
+
+    vs: Tensor
+    """[T, B] targets of the value function."""
+    pg_advantages: Tensor
+    """[T, B] factors of the policy gradient, importance weights included."""
+
+
+class GAE(NamedTuple):
+    """What generalised advantage estimation gives a learner."""
+
+    advantages: Tensor
+    """[T, B] factors of the policy gradient."""
+    returns: Tensor
+    """[T, B] targets of the value function: advantages + values."""
+
+
+@torch.no_grad()
+def vtrace(
+    *,
+    log_rhos: Tensor,
+    discounts: Tensor,
+    rewards: Tensor,
+    values: Tensor,
+    bootstrap_value: Tensor,
+    rho_bar: float = 1.0,
+    c_bar: float = 1.0,
+    pg_rho_bar: float = 1.0,
+    lam: float = 1.0,
+    decisions: Tensor | None = None,
+) -> VTrace:
+    """V-trace targets and policy-gradient advantages (Espeholt et al. 2018, eq. 1, remark 2, section 4.2).
+
+        rho_t = min(rho_bar, pi/mu)    c_t = lam min(c_bar, pi/mu)
+        delta_t = rho_t (r_t + discount_t V_{t+1} - V_t)
+        vs_t = V_t + delta_t + discount_t c_t (vs_{t+1} - V_{t+1})
+        pg_advantage_t = min(pg_rho_bar, pi/mu) (r_t + discount_t vs_{t+1} - V_t)
+
+    log_rhos: [T, B] log pi(a) - log mu(a), of the masked distributions that were sampled from.
+    discounts, rewards, values: [T, B] as above.
+    bootstrap_value: [B] value of the observation after the last step.
+    rho_bar, c_bar, pg_rho_bar: clips of the importance weight; `inf` for none.
+    decisions: [T, B] bool. Rows where nothing was decided (padding, or the final observation of a
+        truncated episode, which is there to be bootstrapped from) have every weight 0: there vs is the
+        value, the advantage is 0, and no trace passes. None where all rows are decisions.
+    """
+    if decisions is not None:
+        log_rhos = log_rhos.masked_fill(~decisions, -torch.inf)
+    rhos = log_rhos.exp()
+    clipped_rhos = rhos.clamp(max=rho_bar)
+    next_values = torch.cat([values[1:], bootstrap_value[None]])
+    # From here on this holds vs_t - V_t, once the recursion has passed t from behind.
+    errors = clipped_rhos * (rewards + discounts * next_values - values)
+    traces = discounts * rhos.clamp(max=c_bar) * lam
+    _accumulate(errors, traces)
+    vs = values + errors
+    next_vs = torch.cat([vs[1:], bootstrap_value[None]])
+    pg_rhos = clipped_rhos if pg_rho_bar == rho_bar else rhos.clamp(max=pg_rho_bar)
+    return VTrace(vs, pg_rhos * (rewards + discounts * next_vs - values))
+
+
+@torch.no_grad()
+def gae(
+    *,
+    rewards: Tensor,
+    values: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    gamma: float,
+    lam: float,
+) -> GAE:
+    """Generalised advantage estimation (Schulman et al. 2016, equation 16) that keeps truncation apart.
+
+        delta_t = r_t + gamma (1 - terminated_t) next_value_t - V_t
+        A_t = delta_t + gamma lam (1 - terminated_t) (1 - truncated_t) A_{t+1}
+
+    rewards, values: [T, B].
+    next_values: [T, B] value of what really came next: where a step was truncated, of the final
+        observation of that episode and not of the first one of the next.
+    terminated, truncated: [T, B] bool or 0/1 numbers.
+    """
+    discounts = gamma * (1 - terminated.to(values.dtype))
+    advantages = rewards + discounts * next_values - values
+    _accumulate(advantages, lam * discounts * (1 - truncated.to(values.dtype)))
+    return GAE(advantages, advantages + values)
+
+
+def _accumulate(deltas: Tensor, weights: Tensor) -> None:
+    """x_t = delta_t + weight_t x_{t+1}, backwards and in place: one operation a step."""
+    rows = deltas.unbind(0)
+    for row, weight, later in zip(rows[-2::-1], weights.unbind(0)[-2::-1], rows[:0:-1], strict=True):
+        row.addcmul_(weight, later)

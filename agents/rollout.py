@@ -1,0 +1,175 @@
+"""THE loop that plays games and cuts trajectories.
+
+    tables ──> seats of copies ──> rows that must act, by holder ──> one forward pass a holder
+      ▲                                                                      │ actions
+      └── episodes that ended: results <── rewards and ends <── game.step <──┘
+                                                  │
+                                       streams of learning players ──> trajectories
+
+One `tick` moves every copy by one step. Opponents never change in mid-episode: a copy takes its next
+table when an episode begins. Only decisions of identities that learn at their table are recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from agents.columns import Index
+from agents.policy import Behaviour, Chance
+from agents.scripted.base import Rows
+from agents.streams import StreamConfig, Streams
+from agents.tables import NOBODY, Seating, Table, TableResult
+from agents.trajectory import Trajectory
+from envs.game import Array, Game, Step
+
+NONE: Index = np.zeros(0, np.intp)
+
+
+class Rollout:
+    """Plays `game` at the tables it is given. `reset` comes before the first `tick`."""
+
+    def __init__(self, game: Game, learners: Mapping[str, StreamConfig]) -> None:
+        spec, copies = game.spec, game.copies
+        self.game = game
+        self.behaviours: dict[str, Behaviour] = {}
+        """Identity -> how it acts. Everyone who sits at a table must be here."""
+        self.decisions = 0
+        """Decisions taken by everyone since the start."""
+        self.seating = Seating(spec, copies)
+        self._streams = {name: Streams(spec, copies, config) for name, config in learners.items()}
+        self._cores: dict[int, npt.NDArray[np.float32]] = {}
+        self._copy = np.repeat(np.arange(copies), spec.slots)
+        self._every_row = np.arange(copies * spec.slots)
+        self._actions = np.zeros((copies, spec.slots, *spec.action_shape), spec.action_dtype)
+        self._flat_actions = self._actions.reshape(copies * spec.slots, *spec.action_shape)
+        self._gone = np.zeros((copies, len(spec.seats)), np.bool_)
+        self._returns = np.zeros((copies, len(spec.seats)))
+        self._length = np.zeros(copies, np.intp)
+        self._results: list[TableResult] = []
+
+    def reset(self, seed: int) -> None:
+        """Begin anew with nobody at any table; what follows is determined by `seed` and the tables."""
+        game, chance = np.random.SeedSequence(seed).spawn(2)
+        self._step = self.game.reset(int(game.generate_state(1)[0]))
+        self._chance = Chance(
+            np.random.default_rng(chance), torch.Generator().manual_seed(int(chance.generate_state(1)[0]))
+        )
+        self._beginning = np.arange(self.game.copies)
+        self.seating.clear()
+        self._gone[:], self._returns[:], self._length[:] = False, 0.0, 0
+        self._history: list[list[int]] = [[] for _ in range(self.game.copies)]
+        self._results = []
+        for streams in self._streams.values():
+            streams.columns.forget()
+        for core in self._cores.values():
+            core[:] = 0.0
+
+    def results(self) -> list[TableResult]:
+        """Results of the tables whose episodes were all over since the last call."""
+        results, self._results = self._results, []
+        return results
+
+    def take(self) -> dict[str, list[Trajectory]]:
+        """Full batches of every learning player since the last call."""
+        return {name: streams.columns.take() for name, streams in self._streams.items()}
+
+    def tick(self) -> None:
+        """One step of every copy."""
+        self.seating.take_seats(self._beginning)
+        self._act(self._step)
+        step = self._step = self.game.step(self._actions)
+        self._reward(step)
+        self._end(step)
+
+    # --- acting ------------------------------------------------------------------------------------
+
+    def _act(self, step: Step) -> None:
+        seats = step.seat.reshape(-1)
+        holders = self.seating.holder[self._copy, seats]
+        if not step.acting.all():
+            holders = np.where(step.acting.reshape(-1), holders, NOBODY)
+        observation = step.observation.reshape(len(seats), *step.observation.shape[2:])
+        mask = step.mask.reshape(len(seats), -1)
+        if holders[0] != NOBODY and (holders == holders[0]).all():
+            self._act_as(int(holders[0]), self._every_row, seats, observation, mask)
+        else:
+            order = np.argsort(holders, kind="stable")
+            for rows in np.split(order, np.flatnonzero(np.diff(holders[order])) + 1):
+                self._act_as(int(holders[rows[0]]), rows, seats[rows], observation[rows], mask[rows])
+        self._length += np.count_nonzero(step.acting, axis=1)
+        if any(behaviour.needs_history for behaviour in self.behaviours.values()):
+            for row in np.flatnonzero(step.acting.reshape(-1)):
+                self._history[self._copy[row]].append(int(self._flat_actions[row]))
+
+    def _act_as(self, holder: int, rows: Index, seats: Index, observation: Array, mask: Array) -> None:
+        """Choose actions for the rows of one holder, and record them where it learns."""
+        if holder == NOBODY:
+            self._flat_actions[rows] = self._first_legal(mask)
+            return
+        identity, learns = self.seating.holders[holder]
+        behaviour, copies = self.behaviours[identity], self._copy[rows]
+        core = self._core_of(behaviour)
+        before = None if core is None else core[copies, seats]
+        history = [self._history[copy] for copy in copies] if behaviour.needs_history else None
+        choice = behaviour.act(Rows(observation, mask, seats, copies, history), before, self._chance)
+        self._flat_actions[rows] = choice.played
+        self.decisions += len(rows)
+        if learns:
+            self._streams[identity].decide(
+                copies, seats, self._step, observation, mask, choice.action, choice.log_prob,
+                behaviour.version, core,
+            )  # fmt: skip
+        if core is not None:
+            core[copies, seats] = choice.core
+
+    def _first_legal(self, mask: Array) -> Array:
+        """Anything that a copy which plays for nobody may do."""
+        if self._flat_actions.ndim == 1 and mask.shape[1]:
+            return mask.argmax(axis=1)
+        return np.zeros((len(mask), *self._flat_actions.shape[1:]), self._flat_actions.dtype)
+
+    def _core_of(self, behaviour: Behaviour) -> npt.NDArray[np.float32] | None:
+        """Recurrent state of every (copy, seat), shared by behaviours of one width: [C, S, 2, H]."""
+        width = behaviour.core
+        if width and width not in self._cores:
+            self._cores[width] = np.zeros((*self._gone.shape, 2, width), np.float32)
+        return self._cores.get(width)
+
+    # --- what came of it ---------------------------------------------------------------------------
+
+    def _reward(self, step: Step) -> None:
+        copies = np.flatnonzero(step.reward.any(axis=1))
+        if not copies.size:
+            return
+        self._returns[copies] += step.reward[copies]
+        for name, streams in self._streams.items():
+            held = self._held(name, copies)
+            if held.any():
+                streams.reward(step, copies, held)
+
+    def _end(self, step: Step) -> None:
+        copies = np.flatnonzero((step.terminated | step.truncated).any(axis=1))
+        if copies.size:
+            self._gone[copies] |= step.terminated[copies] | step.truncated[copies]
+            for name, streams in self._streams.items():
+                held = self._held(name, copies)
+                if held.any():
+                    core = self._core_of(self.behaviours[name])
+                    streams.end(step, copies, held, self._gone[copies], core)
+        over = self._beginning = np.flatnonzero(step.over)
+        if over.size:
+            self._results += self.seating.finish(over, self._returns[over], self._length[over])
+            self._gone[over], self._returns[over], self._length[over] = False, 0.0, 0
+            for core in self._cores.values():
+                core[over] = 0.0
+            for copy in over:
+                self._history[copy] = []
+
+    def _held(self, name: str, copies: Index) -> npt.NDArray[np.bool_]:
+        """[n, S] seats of these copies that `name` holds and learns from."""
+        held: npt.NDArray[np.bool_] = self.seating.holder[copies] == self.seating.index(name)
+        return held

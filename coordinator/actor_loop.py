@@ -1,0 +1,217 @@
+"""The actor process: leases matches, plays them, ships trajectories, reports outcomes.
+
+    store ──lease──> Actor ──trajectories──> learner processes ──newer weights──> Actor
+      ▲                └──outcomes, heartbeat──┐
+      └────────────────────────────────────────┘
+
+Who waits for whom
+    for a match     while none is ready and no copy plays; the coordinator offers more, or `stop` ends it.
+    for a learner   while `IN_FLIGHT` shipments are not taken; one that is taken, or a learner process
+                    started in place of one that died, ends it. The heart beats and leases are renewed meanwhile.
+A process whose game hangs beats no more: the supervisor kills it, and its matches are offered again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from agents.errors import AgentError
+from agents.machine import settle
+from coordinator.actor import Actor
+from coordinator.config import RunConfig
+from coordinator.learner_loop import Published, Shipment
+from coordinator.policies import Policies
+from coordinator.snapshots import SnapshotError, SnapshotStore
+from coordinator.store import Store
+from envs.catalogue import make_game
+from envs.game import GameError
+from league.players import Outcome, Player
+
+BEAT_SECONDS = 0.2
+"""Between two heartbeats, each with reports and renewal of leases."""
+LEASE_AGAIN_SECONDS = 0.02
+"""After the ready list was found empty."""
+SHIP_SECONDS = 0.1
+SHIP_DECISIONS = 32_768
+"""A shipment leaves when it is so old or so large, whichever comes first."""
+IN_FLIGHT = 2
+FAILURES = 3
+"""Times in a row that the game may fail, no match having ended in between, before the actor gives up."""
+
+
+class LearnerLink(Protocol):
+    """How an actor reaches the learner processes."""
+
+    def send(self, shipment: Shipment, known: Mapping[str, int]) -> None:
+        """Begin to hand a shipment over. known: versions of weights that the actor has, by player."""
+        ...
+
+    def receive(self, wait: float) -> tuple[int, dict[str, Published]]:
+        """(shipments still not taken, newer weights that came back); waits so many seconds at most."""
+        ...
+
+
+class ActorLoop:
+    """One actor's life, from `run` to `stop`."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        owner: str,
+        players: Mapping[str, Player],
+        store: Store,
+        snapshots: SnapshotStore,
+        link: LearnerLink,
+    ) -> None:
+        """players: those that learn, by name."""
+        settle()
+        self._config = config
+        self._owner = owner
+        self._store = store
+        self._link = link
+        self._stopping = threading.Event()
+        self._players = players
+        self._snapshots = snapshots
+        self._known: dict[str, int] = {}
+        self._outcomes: list[Outcome] = []
+        self._shipment: Shipment = []
+        self._shipped = self._next_beat = self._next_lease = 0.0
+        self._failures = 0
+        self._last_error = ""
+        self._beats = self._decisions = 0
+        self._waited = 0.0
+
+    def stop(self) -> None:
+        """Ask `run` to come to its end; any thread may."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Play until `stop`. Raises GameError where the game fails again and again."""
+        while not self._stopping.is_set():
+            with make_game(
+                self._config.game.name, self._config.rollout.copies, teams=self._config.game.teams
+            ) as game:
+                policies = Policies(
+                    self._config.learner,
+                    game.spec,
+                    self._snapshots,
+                    self._store.snapshots,
+                    self._players,
+                )
+                actor = Actor(self._config, game, self._players, policies)
+                actor.reset(int.from_bytes(os.urandom(4)))
+                self._known = {}
+                try:
+                    self._play(actor)
+                except GameError as error:
+                    self._give_back(actor, error)
+        self._beat(force=True)
+        self._store.release(self._owner)
+
+    def _play(self, actor: Actor) -> None:
+        while not self._stopping.is_set():
+            self._lease(actor)
+            if actor.playing and self._have_weights(actor):
+                actor.rollout.tick()
+                self._shipment += actor.batches()
+                if ended := actor.outcomes():
+                    self._outcomes += [outcome for _, outcome in ended]
+                    self._failures = 0
+            else:
+                self._wait(0.01)
+            self._ship(actor)
+            self._beat(actor)
+
+    def _lease(self, actor: Actor) -> None:
+        """Keep tables waiting. A match whose players cannot be brought to the table is given back."""
+        now = time.time()
+        if not actor.hungry or now < self._next_lease:
+            return
+        leases = self._store.lease(self._owner, 4, now + self._config.runtime.lease_seconds)
+        if not leases:
+            self._next_lease = now + LEASE_AGAIN_SECONDS
+        for lease in leases:
+            try:
+                actor.seat(lease.match, lease.attempt)
+            except (SnapshotError, AgentError) as error:
+                self._last_error = str(error)
+                self._store.fail(lease.match.id, lease.attempt, str(error))
+
+    def _have_weights(self, actor: Actor) -> bool:
+        """Ask for everybody's first weights, and wait for them."""
+        if len(self._known) == len(self._players):
+            return True
+        self._link.send([], self._known)
+        self._load(actor, wait=1.0)
+        return len(self._known) == len(self._players)
+
+    def _ship(self, actor: Actor) -> None:
+        """Send what was played, and hold back while learners are behind."""
+        now = time.time()
+        size = sum(batch.first.size * batch.acting.shape[2] for _, batch in self._shipment)
+        if self._shipment and (size >= SHIP_DECISIONS or now - self._shipped >= SHIP_SECONDS):
+            self._link.send(self._shipment, self._known)
+            self._shipment, self._shipped = [], now
+        waiting = self._load(actor, wait=0.0)
+        while waiting >= IN_FLIGHT and not self._stopping.is_set():
+            begin = time.time()
+            waiting = self._load(actor, wait=BEAT_SECONDS)
+            self._waited += time.time() - begin
+            self._beat(actor)
+
+    def _load(self, actor: Actor, wait: float) -> int:
+        """Take newer weights; returns the shipments that were not taken yet."""
+        waiting, news = self._link.receive(wait)
+        for name, (weights, version) in news.items():
+            actor.load(name, weights, version)
+            self._known[name] = version
+        return waiting
+
+    def _beat(self, actor: Actor | None = None, *, force: bool = False) -> None:
+        """Report outcomes, renew leases, show that the game moves. An outcome leaves once acknowledged."""
+        now = time.time()
+        if now < self._next_beat and not force:
+            return
+        elapsed = now - (self._next_beat - BEAT_SECONDS)
+        self._next_beat = now + BEAT_SECONDS
+        self._beats += 1
+        decisions = actor.rollout.decisions if actor else self._decisions
+        rate, self._decisions = (decisions - self._decisions) / elapsed, decisions
+        waiting, self._waited = self._waited / elapsed, 0.0
+        if self._outcomes:
+            self._store.report(self._outcomes)
+            self._outcomes = []
+        self._store.renew(self._owner, now + self._config.runtime.lease_seconds)
+        self._store.heartbeat(
+            self._owner,
+            {
+                "pid": os.getpid(),
+                "beats": self._beats,
+                "decisions_per_second": round(max(0.0, rate)),
+                "waiting": round(min(1.0, waiting), 2),
+                "error": self._last_error,
+            },
+        )
+
+    def _give_back(self, actor: Actor, error: GameError) -> None:
+        """The game failed: its match counts a failure, the others are offered again as they were."""
+        self._last_error = str(error)
+        self._failures += 1
+        self._shipment = []
+        blamed = actor.match_of(error.copy) if error.copy is not None else None
+        for seated in [blamed] if blamed else actor.seated():
+            self._store.fail(seated.match.id, seated.attempt, str(error))
+        self._store.release(self._owner)
+        if self._failures >= FAILURES:
+            self._beat(force=True)
+            raise error
+        self._wait(0.2 * self._failures)
+
+    def _wait(self, seconds: float) -> None:
+        begin = time.time()
+        self._stopping.wait(seconds)
+        self._waited += time.time() - begin

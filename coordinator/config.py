@@ -1,0 +1,90 @@
+"""A run's complete configuration: one frozen dataclass, from preset, file and flags to `config.json`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from agents.config import LearnerConfig, RolloutConfig
+from league.config import LeagueConfig
+
+
+class Runtime(StrEnum):
+    """Where the parts of a run are placed."""
+
+    INLINE = "inline"
+    """Everything in one process, in order: exact, and easy to debug."""
+    RAY = "ray"
+    """Actors and learners as processes of their own, on this machine or a cluster."""
+
+
+@dataclass(frozen=True)
+class GameConfig:
+    """What is played."""
+
+    name: str
+    """As in `league envs`: connect_four, pettingzoo:classic/tictactoe_v3, gymnasium:CartPole-v1, module:factory."""
+    teams: Literal["auto", "seats", "prefix", "one"] = "auto"
+    """How an adapted game's seats make teams: each its own, by the part of the name before _N, or all one."""
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    """How the work is placed, and when it counts as failed."""
+
+    runtime: Runtime = Runtime.RAY
+    """inline (one process, exact) or ray (processes)."""
+    address: str = "local"
+    """Ray cluster to join; local starts one on this machine for this run alone."""
+    actors: int = 0
+    """Actor processes; 0 chooses from the cores at hand: one less than there are, at least one."""
+    redis: str = ""
+    """URL of a Redis or Valkey server; empty starts one inside the run folder."""
+    round_steps: int = 1_000_000
+    """Inline: trained decisions between two commits, which are the points that a resume goes back to."""
+    checkpoint_seconds: float = 15.0
+    """Ray: seconds between two checkpoints of the learners."""
+    inbox: int = 4
+    """Batches that wait for a learner before actors are held back."""
+    lease_seconds: float = 30.0
+    """A match whose actor has been silent for so long is offered again."""
+    hang_seconds: float = 60.0
+    """An actor whose game has not moved for so long is killed and started anew."""
+
+    @property
+    def actor_count(self) -> int:
+        """`actors`, or what the cores at hand suggest."""
+        return self.actors or max(1, len(os.sched_getaffinity(0)) - 1)
+
+    def __post_init__(self) -> None:
+        cores = len(os.sched_getaffinity(0))
+        if not 0 <= self.actors <= 8 * cores:
+            raise ValueError(
+                f"actors is {self.actors}, but this machine has {cores} cores: allowed are 0 (auto) to {8 * cores}"
+            )
+        for name in ("round_steps", "inbox"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        for name in ("checkpoint_seconds", "lease_seconds", "hang_seconds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run is made from."""
+
+    game: GameConfig
+    """What is played."""
+    learner: LearnerConfig = LearnerConfig()
+    """How every player learns."""
+    rollout: RolloutConfig = RolloutConfig()
+    """How games are played and cut."""
+    league: LeagueConfig = LeagueConfig()
+    """Who plays whom, and when a player is frozen."""
+    runtime: RuntimeConfig = RuntimeConfig()
+    """Where it runs."""
+    seed: int = 0
+    """Everything random follows from it; runs with the same seed differ only where processes race."""

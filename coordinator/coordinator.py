@@ -1,0 +1,197 @@
+"""The control loop's mind: reads the league, lets `league/` decide, writes what was decided.
+
+    store ──> players, snapshots, ledger ──> LeagueView ──> matchmakers, promotion ──> Commit ──> store
+
+It waits for nobody: the runtimes call it, and it calls the store. Both runtimes make every decision
+here; they differ in how results come in. Under Ray actors report to the store and `absorb` reads the
+log. Inline nobody reports: `record` takes results as they come, and `commit` writes them all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from coordinator.config import RunConfig
+from coordinator.store import Store
+from coordinator.store_types import Checkpoint, Commit, LoggedResult, RunState
+from envs.game import GameSpec
+from league.ledger import Ledger
+from league.matchmaking import Evaluation, make_match, matchmaker
+from league.players import NAME, LeagueError, Match, Outcome, Player, Snapshot
+from league.promotion import decide_freeze
+from league.view import LeagueView
+
+SCRIPTED = ("random",)
+"""Scripted players that evaluation matches may draw: the leaderboard's fixed point."""
+PAGE = 1000
+
+
+class Coordinator:
+    """One epoch of one run. Raises StaleEpoch from any write once another has begun."""
+
+    def __init__(self, store: Store, config: RunConfig, spec: GameSpec) -> None:
+        self.config = config
+        self.spec = spec
+        self._store = store
+        store.begin_epoch()
+        self.players: dict[str, Player] = store.players() or first_players(config, spec)
+        self.snapshots: list[Snapshot] = store.snapshots()
+        fold = store.fold()
+        league = config.league
+        self.ledger = (
+            Ledger.from_json(fold) if fold else Ledger(decay=league.payoff_decay, elo_k=league.elo_k)
+        )
+        self._next_match = store.next_match()
+        self._recorded: list[tuple[Match, Outcome]] = []
+        self._frozen: list[Snapshot] = []
+        self._matchmaker = matchmaker(league)
+        self._evaluation = Evaluation()
+        self.absorb()
+
+    @cached_property
+    def learners(self) -> tuple[str, ...]:
+        """Names of the players that learn, in order."""
+        return tuple(player.name for player in self.view().learners)
+
+    def view(self) -> LeagueView:
+        """The league as it is now."""
+        return LeagueView(
+            players=self.players,
+            snapshots=self.snapshots,
+            ledger=self.ledger,
+            teams=tuple(self.spec.teams),
+            symmetric=self.spec.symmetric,
+            scripted=SCRIPTED,
+        )
+
+    # --- matches -----------------------------------------------------------------------------------
+
+    def propose(self, count: int) -> list[Match]:
+        """The next matches. What match N is follows from the seed, N and the league at that moment."""
+        view = self.view()
+        matches = [self._make_match(view, self._next_match + i) for i in range(count)]
+        self._next_match += count
+        return matches
+
+    def _make_match(self, view: LeagueView, number: int) -> Match:
+        generator = np.random.default_rng([self.config.seed, number])
+        player = view.learners[number % len(view.learners)]
+        proposal = None
+        if generator.random() < self.config.league.evaluate_share:
+            proposal = self._evaluation(view, generator)
+        proposal = proposal or self._matchmaker(view, player, generator)
+        seed = int(generator.integers(2**31))
+        return make_match(proposal, number, self.config.league.episodes, seed, view)
+
+    def offer(self, count: int) -> None:
+        """Put new matches on the ready list."""
+        if count > 0:
+            self._store.offer(self.propose(count))
+
+    # --- results -----------------------------------------------------------------------------------
+
+    def absorb(self) -> list[LoggedResult]:
+        """Fold what actors reported since the last call."""
+        news: list[LoggedResult] = []
+        while page := self._store.results(self.ledger.seq, PAGE):
+            for result in page:
+                self.ledger.apply(result.seq, result.match, result.outcome)
+            news += page
+        return news
+
+    def record(self, match: Match, outcome: Outcome) -> None:
+        """Fold a result of a match that was never offered; it is written by the next commit."""
+        self.ledger.apply(self.ledger.seq + 1, match, outcome)
+        self._recorded.append((match, outcome))
+
+    # --- players -----------------------------------------------------------------------------------
+
+    def trained(self, name: str, steps: int) -> None:
+        """A learner says on how many decisions a player was trained by now."""
+        self.players[name] = replace(self.players[name], steps=steps)
+
+    def due(self) -> dict[str, str]:
+        """Players to freeze now -> why. Everybody's first weights are frozen at the beginning."""
+        view = self.view()
+        reasons = {}
+        for player in view.learners:
+            reason = decide_freeze(player, view, self.config.league) if player.generation else "the beginning"
+            if reason:
+                reasons[player.name] = reason
+        return reasons
+
+    def froze(self, name: str, sha256: str, steps: int, reason: str) -> Snapshot:
+        """A player's copy is safe on disk: its next generation begins. Written by the next commit."""
+        player = self.players[name]
+        parent = f"{name}@{player.generation - 1}" if player.generation else None
+        snapshot = Snapshot(name, player.generation, sha256, parent, steps, reason)
+        self.players[name] = replace(
+            player, generation=player.generation + 1, steps=max(steps, player.steps), frozen_at=steps
+        )
+        self.snapshots.append(snapshot)
+        self._frozen.append(snapshot)
+        return snapshot
+
+    # --- writing -----------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        checkpoints: Mapping[str, Checkpoint] | None = None,
+        status: dict[str, Any] | None = None,
+        state: RunState | None = None,
+    ) -> None:
+        """Write all that was decided since the last commit: everything, or nothing."""
+        self._store.commit(
+            Commit(
+                players=tuple(self.players.values()),
+                snapshots=tuple(self._frozen),
+                checkpoints=dict(checkpoints or {}),
+                fold=self.ledger.to_json(),
+                results=tuple(self._recorded),
+                status=status,
+                state=state,
+            )
+        )
+        self._frozen, self._recorded = [], []
+
+
+def first_players(config: RunConfig, spec: GameSpec) -> dict[str, Player]:
+    """The league's players at the start of a run, bound to teams where the game is not symmetric.
+
+    Raises LeagueError where a player's name says no team, or a team has no player.
+    """
+    names = config.league.players
+    if spec.symmetric or len(spec.teams) == 1:
+        return {name: Player(name) for name in names}
+    if names == ("main",):
+        names = tuple(player_name(team) for team in spec.teams)
+    players = {name: Player(name, team=_team_of(name, spec.teams)) for name in names}
+    for team in spec.teams:
+        if team not in {player.team for player in players.values()}:
+            raise LeagueError(
+                f"league.players {', '.join(names)}: nobody plays team {team} of {spec.name}; "
+                f"name a player {player_name(team)}"
+            )
+    return players
+
+
+def player_name(team: str) -> str:
+    """A team's name as a player may bear it."""
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in team.lower()).strip("._-")
+    return name if NAME.fullmatch(name) else "player"
+
+
+def _team_of(name: str, teams: Iterable[str]) -> str:
+    """`predator-2` plays `predator`."""
+    for team in teams:
+        if name == player_name(team) or name.startswith(player_name(team) + "-"):
+            return team
+    allowed = ", ".join(player_name(team) for team in teams)
+    raise LeagueError(
+        f"league.players {name}: begins with no team's name; allowed are {allowed}, with -2, -3, …"
+    )

@@ -1,0 +1,150 @@
+"""The inline runtime: everything in one process, in order, exact to the last bit.
+
+    round:  propose ──> actor.tick ──> batches ──> update ──> newest weights ──> actor.tick ──> …
+            … until `round_steps` decisions are trained; then every game ends, and all is committed at once
+
+Nobody waits for anybody. A round begins with fresh games, seeded by its number, and ends with none going
+on, so nothing lives outside the learners and the store when it is committed. A run that was killed goes
+on from the last commit and makes the same rounds again: the same weights, payoff, ratings and matches.
+Rounds end at multiples of `round_steps`, wherever a run was asked to stop: a goal is reached by the end of a
+round. Only a time limit or Ctrl-C ends one early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from agents.errors import AgentError
+from coordinator.actor import Actor
+from coordinator.config import RunConfig
+from coordinator.coordinator import Coordinator
+from coordinator.learners import Learners
+from coordinator.policies import Policies
+from coordinator.run_folder import RunFolder
+from coordinator.session import Session
+from coordinator.snapshots import SnapshotError, SnapshotStore
+from coordinator.store import Store
+from coordinator.store_types import RunState
+from envs.game import Game, GameError
+
+FAILURES = 3
+"""Times in a row that a game may fail before the run stops."""
+CHECKPOINTS_KEPT = 3
+
+
+class Inline:
+    """Actor, learners and coordinator of one run, in step."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: RunFolder,
+        store: Store,
+        coordinator: Coordinator,
+        session: Session,
+        make_game: Callable[[], Game],
+    ) -> None:
+        self._config = config
+        self._coordinator = coordinator
+        self._session = session
+        self._make_game = make_game
+        self._checkpoints = SnapshotStore(run.checkpoints)
+        snapshots = SnapshotStore(run.snapshots)
+        self._players = {name: coordinator.players[name] for name in coordinator.learners}
+        self._learners = Learners(
+            config, coordinator.spec, self._players, checkpoints=self._checkpoints, snapshots=snapshots
+        )
+        self._learners.restore(store.checkpoints())
+        self._policies = Policies(
+            config.learner,
+            coordinator.spec,
+            snapshots,
+            lambda: coordinator.snapshots,
+            self._players,
+        )
+        self._unplayable: set[str] = set()
+        self._failures = 0
+
+    def run(self) -> None:
+        """Rounds, until the goal is reached or somebody asks to stop."""
+        self._freeze()
+        actor = self._make_actor()
+        while not (self._session.reached or self._session.interrupted):
+            try:
+                self._round(actor)
+                self._failures = 0
+            except GameError as error:
+                actor.rollout.game.close()
+                self._failures += 1
+                if self._failures >= FAILURES:
+                    raise
+                self._session.note(f"{error}; started anew ({self._failures} of {FAILURES})")
+                actor = self._make_actor()
+            self._commit(RunState.RUNNING)
+        actor.rollout.game.close()
+        self._commit(RunState.FINISHED if self._session.reached else RunState.STOPPED)
+
+    def _make_actor(self) -> Actor:
+        return Actor(self._config, self._make_game(), self._players, self._policies)
+
+    def _round(self, actor: Actor) -> None:
+        """Train until the next multiple of `round_steps`, then let every match end."""
+        size = self._config.runtime.round_steps
+        number, goal = self._session.steps // size, (self._session.steps // size + 1) * size
+        seeds = np.random.SeedSequence([self._config.seed, number, self._session.updates])
+        actor.reset(int(seeds.generate_state(1)[0]))
+        self._publish(actor)
+        while self._session.steps < goal and not self._session.out_of_time:
+            self._seat(actor)
+            self._step(actor)
+        while actor.playing:
+            self._step(actor)
+
+    def _step(self, actor: Actor) -> None:
+        """One tick of every game, and whatever training it makes possible."""
+        actor.rollout.tick()
+        batches = actor.batches()
+        for name, batch in batches:
+            self._learners.train(name, batch)
+        if batches:
+            self._publish(actor)
+            self._session.trained(self._learners.figures(), self._learners.steps(), self._learners.versions())
+        for match, outcome in actor.outcomes():
+            self._coordinator.record(match, outcome)
+            self._freeze()
+        self._session.show()
+
+    def _seat(self, actor: Actor) -> None:
+        """Keep tables waiting. An identity that cannot play is named, and its matches are left out."""
+        tries = 0
+        while actor.hungry:
+            (match,) = self._coordinator.propose(1)
+            try:
+                actor.seat(match)
+            except (SnapshotError, AgentError) as error:
+                tries += 1
+                if tries > 100:
+                    raise
+                if str(error) not in self._unplayable:
+                    self._unplayable.add(str(error))
+                    self._session.note(str(error))
+
+    def _publish(self, actor: Actor) -> None:
+        for name in self._players:
+            if actor.version(name) != self._learners.version(name) or not self._learners.version(name):
+                actor.load(name, *self._learners.weights(name))
+
+    def _freeze(self) -> None:
+        """Freeze whoever is due. The copy is on disk before anyone may speak of it."""
+        for name, reason in self._coordinator.due().items():
+            sha256, steps = self._learners.freeze(name)
+            snapshot = self._coordinator.froze(name, sha256, steps, reason)
+            self._session.note(f"{snapshot.name} frozen: {reason}")
+
+    def _commit(self, state: RunState) -> None:
+        """Files first, then the store: what the store speaks of is on disk."""
+        checkpoints = self._learners.checkpoint()
+        self._coordinator.commit(checkpoints, self._session.status(), state)
+        self._checkpoints.prune({checkpoint.sha256 for checkpoint in checkpoints.values()})

@@ -1,0 +1,123 @@
+"""Trains players: the learners of one process, with their checkpoints and snapshots.
+
+    trajectory ──> update ──> weights, one version a time
+                     │
+                     └──> checkpoint (everything), snapshot (weights): verified files
+
+It waits for nobody and starts no thread: a runtime calls it from one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.errors import AgentError
+from agents.learner import Learner, Tensors
+from agents.policy import Weights
+from agents.trajectory import Trajectory
+from coordinator.config import RunConfig
+from coordinator.figures import Figures
+from coordinator.policies import pack
+from coordinator.snapshots import SnapshotStore
+from coordinator.store_types import Checkpoint
+from envs.game import GameSpec
+from league.players import Player
+
+BAD_UPDATES = 20
+"""Updates in a row that were not finite before a learner goes back to its last good state."""
+
+
+class Learners:
+    """The learners of the players that live in this process."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        spec: GameSpec,
+        players: Mapping[str, Player],
+        *,
+        checkpoints: SnapshotStore,
+        snapshots: SnapshotStore,
+    ) -> None:
+        """players: those that learn here, by name."""
+        self._checkpoints = checkpoints
+        self._snapshots = snapshots
+        self._generations = {name: player.generation for name, player in players.items()}
+        self._learners = {
+            name: Learner(config.learner, spec, team=player.team, seed=config.seed + 7919 * index)
+            for index, (name, player) in enumerate(players.items())
+        }
+        self._good: dict[str, tuple[Tensors, dict[str, Any]]] = {}
+        self._figures = {name: Figures() for name in players}
+        self._remember()
+
+    def restore(self, checkpoints: Mapping[str, Checkpoint]) -> None:
+        """Go on from checkpoints. Raises SnapshotError where one is damaged."""
+        for name, checkpoint in checkpoints.items():
+            if name in self._learners:
+                self._learners[name].load_state(*self._checkpoints.read(checkpoint.sha256))
+                self._generations[name] = checkpoint.generation
+        self._remember()
+
+    def train(self, name: str, batch: Trajectory) -> None:
+        """One update of one player. Weights that are not finite never come to be."""
+        learner = self._learners[name]
+        update = learner.update(batch)
+        self._figures[name].add(update)
+        if learner.skipped >= BAD_UPDATES:
+            learner.load_state(*self._good[name])
+            self._figures[name].rewound += 1
+            if self._figures[name].rewound > BAD_UPDATES:
+                raise AgentError(
+                    f"player {name}: loss or gradient stays not finite after going back {BAD_UPDATES} times; "
+                    "lower learner.algorithm.learning_rate or look for NaN in the game's observations"
+                )
+
+    def weights(self, name: str) -> tuple[Weights, int]:
+        """(a copy of the newest weights, their version)."""
+        learner = self._learners[name]
+        return learner.weights(), learner.version
+
+    def version(self, name: str) -> int:
+        """Of the newest weights."""
+        return self._learners[name].version
+
+    def versions(self) -> dict[str, int]:
+        """Version of everybody's newest weights."""
+        return {name: learner.version for name, learner in self._learners.items()}
+
+    def steps(self) -> dict[str, int]:
+        """Decisions that everybody was trained on."""
+        return {name: learner.steps for name, learner in self._learners.items()}
+
+    def figures(self) -> dict[str, Figures]:
+        """What was done since the last call, by player."""
+        figures, self._figures = self._figures, {name: Figures() for name in self._figures}
+        for name, figure in figures.items():
+            self._figures[name].rewound = figure.rewound
+        return figures
+
+    def freeze(self, name: str) -> tuple[str, int]:
+        """Copy a player's weights to disk: (hash, decisions trained on). Its next generation begins."""
+        learner = self._learners[name]
+        sha256 = self._snapshots.write(*pack(learner.weights(), learner.version, learner.steps))
+        self._generations[name] += 1
+        return sha256, learner.steps
+
+    def checkpoint(self) -> dict[str, Checkpoint]:
+        """Write everything that the learners know to disk; returns where it is, by player."""
+        self._remember()
+        return {
+            name: Checkpoint(
+                player=name,
+                sha256=self._checkpoints.write(*self._good[name]),
+                steps=learner.steps,
+                version=learner.version,
+                generation=self._generations[name],
+            )
+            for name, learner in self._learners.items()
+        }
+
+    def _remember(self) -> None:
+        self._good = {name: learner.state() for name, learner in self._learners.items()}

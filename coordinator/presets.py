@@ -1,0 +1,144 @@
+"""Complete configurations: what a game, a learning preset and a league preset stand for.
+
+Each is a function that returns plain fields, laid over one another and over the dataclasses' defaults. A
+game's fields were found by measuring strength, not speed; docs/benchmarks.md has the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+
+from coordinator.config import GameConfig, RunConfig
+from coordinator.options import OptionError, Plain, from_plain, overlay, to_plain
+
+Layer = dict[str, object]
+
+
+def impala() -> Layer:
+    """V-trace actor-critic, asynchronous, trajectories through a queue (Espeholt et al. 2018)."""
+    return {}
+
+
+def self_play() -> Layer:
+    """One player against itself (80 %) and against its whole past (20 %)."""
+    return {"league.matchmaker": "self_play", "league.latest_probability": 0.8}
+
+
+def population() -> Layer:
+    """Three players, each its own network, against each other and each other's past."""
+    return {
+        "league.matchmaker": "population",
+        "league.players": ("main", "main-2", "main-3"),
+        "league.latest_probability": 0.6,
+    }
+
+
+PRESETS: Mapping[str, Callable[[], Layer]] = {"impala": impala}
+"""How players learn."""
+LEAGUES: Mapping[str, Callable[[], Layer]] = {"self_play": self_play, "population": population}
+"""Who plays whom."""
+
+
+def board_game() -> Layer:
+    """Vectorised two-player board games: thousands of copies, much entropy, no discount."""
+    return {
+        "learner.algorithm.discount": 1.0,
+        "learner.algorithm.entropy_cost": 0.07,
+        "learner.algorithm.final_entropy_cost": 0.07,
+        "learner.algorithm.learning_rate": 2e-3,
+        "learner.algorithm.final_learning_rate": 2e-3,
+        "learner.algorithm.batch": 256,
+        "rollout.copies": 4096,
+        "rollout.unroll": 16,
+        "league.episodes": 512,
+        "league.snapshot_steps": 4_000_000,
+        "league.snapshot_min_steps": 1_000_000,
+        "runtime.round_steps": 1_000_000,
+    }
+
+
+def tictactoe() -> Layer:
+    """Short games: fewer copies do."""
+    return {
+        **board_game(),
+        "rollout.copies": 2048,
+        "rollout.unroll": 8,
+        "league.snapshot_steps": 2_000_000,
+        "league.snapshot_min_steps": 500_000,
+    }
+
+
+def matrix_game() -> Layer:
+    """One-shot games: a column is one decision after another, each an episode."""
+    return {
+        "learner.network.hidden": (32,),
+        "learner.algorithm.entropy_cost": 0.02,
+        "learner.algorithm.final_entropy_cost": 0.02,
+        "learner.algorithm.learning_rate": 3e-3,
+        "learner.algorithm.final_learning_rate": 3e-3,
+        "learner.algorithm.batch": 64,
+        "rollout.copies": 256,
+        "rollout.unroll": 8,
+        "league.episodes": 512,
+        "league.snapshot_steps": 50_000,
+        "league.snapshot_min_steps": 20_000,
+        "runtime.round_steps": 100_000,
+    }
+
+
+def adapted() -> Layer:
+    """Games that step one copy at a time in Python."""
+    return {
+        "learner.algorithm.batch": 32,
+        "rollout.copies": 32,
+        "rollout.unroll": 16,
+        "league.episodes": 32,
+        "league.snapshot_steps": 50_000,
+        "league.snapshot_min_steps": 10_000,
+        "runtime.round_steps": 10_000,
+    }
+
+
+def defaults_of(game: str) -> Layer:
+    """The layer that a game brings along."""
+    match game.partition(":")[0]:
+        case "connect_four":
+            return board_game()
+        case "tictactoe":
+            return tictactoe()
+        case "matrix" | "two_step":
+            return matrix_game()
+        case _:
+            return adapted()
+
+
+def build(
+    game: str,
+    *,
+    preset: str = "impala",
+    league: str = "self_play",
+    file: Mapping[str, object] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> RunConfig:
+    """The configuration of a run: game's defaults <- preset <- league <- file <- flags.
+
+    Raises OptionError for an unknown preset or field, a value of the wrong type, or a contradiction.
+    """
+    plain: Plain = to_plain(RunConfig(GameConfig(game)))
+    for layer in (
+        defaults_of(game),
+        _named("preset", preset, PRESETS)(),
+        _named("league", league, LEAGUES)(),
+    ):
+        plain = overlay(RunConfig, plain, layer)
+    plain = overlay(RunConfig, plain, file or {})
+    return from_plain(RunConfig, overlay(RunConfig, plain, flags or {}))
+
+
+def _named(option: str, name: str, known: Mapping[str, Callable[[], Layer]]) -> Callable[[], Layer]:
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise OptionError(f"--{option} {name}: allowed are {', '.join(known)}{hint}")
+    return known[name]

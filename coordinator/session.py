@@ -1,0 +1,220 @@
+"""One start of a run, as both runtimes see it: how far to go, when to stop, what to show.
+
+figures of learners ──> Progress ──> status (store), metrics (files), Frame (whoever watches)
+goal, clock, Ctrl-C ──> stop?
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from types import FrameType
+from typing import Any
+
+from coordinator.coordinator import Coordinator
+from coordinator.figures import Figures
+from coordinator.metrics import Metrics
+from coordinator.report import Frame, frame
+from coordinator.store import Store
+from league.leaderboard import Row, leaderboard
+
+Watch = Callable[[Frame], None]
+
+FRAME_SECONDS = 0.4
+"""Between two frames for whoever watches."""
+RATING_SECONDS = 2.0
+"""Between two fits of the ratings that a frame shows."""
+METRIC_SECONDS = 2.0
+"""Between two rows of metrics."""
+WINDOW = 5.0
+"""Seconds that steps per second and policy lag look back."""
+NOTES = 5
+"""Notes that are kept for whoever watches."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How far a run is to go, counted over all its starts; None for no limit."""
+
+    steps: int | None = None
+    """Trained decisions over the whole league."""
+    seconds: float | None = None
+    """Seconds of training."""
+
+
+class StopSignal:
+    """Ctrl-C once asks to finish cleanly; twice stops at once (KeyboardInterrupt)."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM over, until the end."""
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+class Session:
+    """Progress of one start of a run."""
+
+    def __init__(
+        self,
+        name: str,
+        coordinator: Coordinator,
+        store: Store,
+        metrics: Metrics,
+        goal: Goal,
+        stop: StopSignal,
+        watch: Watch,
+    ) -> None:
+        status = store.status()
+        self.goal = goal
+        self.steps = sum(player.steps for player in coordinator.players.values())
+        self.updates = int(status.get("updates", 0))
+        self.versions: dict[str, int] = dict(status.get("versions", {}))
+        self.dropped = int(status.get("dropped", 0))
+        self._name = name
+        self._coordinator = coordinator
+        self._store = store
+        self._metrics = metrics
+        self._stop = stop
+        self._watch = watch
+        self._notes: deque[str] = deque(maxlen=NOTES)
+        self._seconds_before = float(status.get("seconds", 0.0))
+        self._began = time.monotonic()
+        self._recent: deque[tuple[float, int, int, float]] = deque([(self._began, self.steps, 0, 0.0)])
+        """(time, steps, updates in between, sum of their policy lag)"""
+        self._rows: list[Row] = []
+        self._next_frame = self._next_rating = self._next_metrics = 0.0
+        self._latest: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Of training, over all starts."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is reached."""
+        steps, seconds = self.goal.steps, self.goal.seconds
+        return (steps is not None and self.steps >= steps) or (
+            seconds is not None and self.seconds >= seconds
+        )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody asked to stop before that."""
+        return self._stop.asked
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether to stop now, rather than at the end of a round."""
+        return self.interrupted or (self.goal.seconds is not None and self.seconds >= self.goal.seconds)
+
+    def note(self, text: str) -> None:
+        """Something that a person should know now."""
+        self._notes.append(text)
+
+    def trained(
+        self, figures: Mapping[str, Figures], steps: Mapping[str, int], versions: Mapping[str, int]
+    ) -> None:
+        """What the learners did since the last call, and where they stand."""
+        for name, count in steps.items():
+            self._coordinator.trained(name, count)
+        self.steps = sum(player.steps for player in self._coordinator.players.values())
+        self.versions.update(versions)
+        updates = sum(f.updates for f in figures.values())
+        lag = sum(f.sums.get("policy_lag", 0.0) for f in figures.values())
+        self.updates += updates
+        now = time.monotonic()
+        self._recent.append((now, self.steps, updates, lag))
+        while len(self._recent) > 2 and self._recent[1][0] < now - WINDOW:
+            self._recent.popleft()
+        for name, f in figures.items():
+            self.dropped += f.dropped
+            if f.skipped:
+                self.note(f"{name}: {f.skipped} updates skipped, their loss or gradient was not finite")
+            self._latest.update({f"{name}/{key}": value for key, value in f.means().items()})
+
+    def status(self) -> dict[str, Any]:
+        """The latest figures, for the store."""
+        return {
+            "steps": self.steps,
+            "updates": self.updates,
+            "seconds": round(self.seconds, 3),
+            "steps_per_second": round(self._rate(), 1),
+            "policy_lag": round(self._lag(), 3),
+            "versions": self.versions,
+            "dropped": self.dropped,
+            "goal": asdict(self.goal),
+            "notes": list(self._notes),
+        }
+
+    def show(self, state: str = "running", actors: Mapping[str, Any] | None = None) -> None:
+        """Let whoever watches see where the run is, and write metrics; both as often as is useful."""
+        now = time.monotonic()
+        if now >= self._next_metrics and self._latest:
+            self._next_metrics = now + METRIC_SECONDS
+            self._write_metrics()
+        if now < self._next_frame and state == "running":
+            return
+        self._next_frame = now + FRAME_SECONDS
+        if now >= self._next_rating or state != "running":
+            self._next_rating = now + RATING_SECONDS
+            self._rows = leaderboard(self._coordinator.view())
+        self._watch(self._frame(state, actors or {}))
+
+    def _frame(self, state: str, actors: Mapping[str, Any]) -> Frame:
+        return frame(
+            run=self._name,
+            game=self._coordinator.spec.name,
+            state=state,
+            status=self.status(),
+            players=self._coordinator.players,
+            rows=self._rows,
+            actors=actors,
+            counts=self._store.counts(),
+            results=self._store.last_results(8),
+            notes=tuple(self._notes),
+            progress=self._progress(),
+        )
+
+    def _progress(self) -> float | None:
+        shares = [
+            done / whole
+            for done, whole in ((self.steps, self.goal.steps), (self.seconds, self.goal.seconds))
+            if whole
+        ]
+        return min(1.0, max(shares)) if shares else None
+
+    def _rate(self) -> float:
+        (then, before, _, _), (now, after, _, _) = self._recent[0], self._recent[-1]
+        return (after - before) / (now - then) if now > then else 0.0
+
+    def _lag(self) -> float:
+        updates = sum(entry[2] for entry in self._recent)
+        return sum(entry[3] for entry in self._recent) / updates if updates else 0.0
+
+    def _write_metrics(self) -> None:
+        ledger = self._coordinator.ledger
+        elo = {f"elo/{p.name}": ledger.rating(p.node) for p in self._coordinator.view().learners}
+        figures = {
+            "run/steps_per_second": self._rate(),
+            "run/policy_lag": self._lag(),
+            "run/updates": self.updates,
+        }
+        self._metrics.write(self.steps, {**figures, **elo, **self._latest})

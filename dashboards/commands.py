@@ -1,0 +1,157 @@
+"""The commands that look at a run, or at what can be named. Each returns its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+
+from dashboards.reading import reading
+from dashboards.tables import print_json, say, show, show_eval, show_leaderboard, show_status
+
+LAST_MATCHES = 30
+"""Matches that a person is shown unless they ask for more."""
+
+
+def leaderboard(args: argparse.Namespace) -> int:
+    """Who is how strong."""
+    with reading(args.run, args.redis) as run:
+        rows = run.leaderboard()
+    print_json(rows) if args.json else show_leaderboard(rows)
+    return 0
+
+
+def status(args: argparse.Namespace) -> int:
+    """How a run stands."""
+    with reading(args.run, args.redis) as run:
+        report = run.status()
+    print_json(report) if args.json else show_status(report)
+    return 0
+
+
+def matches(args: argparse.Namespace) -> int:
+    """Which matches were made, why, and what came of them."""
+    with reading(args.run, args.redis) as run:
+        if args.json:
+            print_json(run.matches(args.last))
+            return 0
+        lines = run.match_lines(args.last or LAST_MATCHES)
+    if not lines:
+        say("No match has been made yet.")
+        return 0
+    show(
+        {
+            "match": [str(line.id) for line in lines],
+            "state": [line.state for line in lines],
+            "players": [line.opponents for line in lines],
+            "+won =drawn −lost": [line.result for line in lines],
+            "why": [line.reason for line in lines],
+        },
+        numbers=("match",),
+        grow="why",
+    )
+    return 0
+
+
+def snapshots(args: argparse.Namespace) -> int:
+    """The frozen generations."""
+    with reading(args.run, args.redis) as run:
+        rows = run.snapshots()
+    if args.json:
+        print_json(rows)
+    elif not rows:
+        say("No generation has been frozen yet.")
+    else:
+        show(
+            {
+                "snapshot": [f"{row['player']}@{row['generation']}" for row in rows],
+                "steps": [f"{row['steps']:,}" for row in rows],
+                "from": [row["parent"] or "–" for row in rows],
+                "why": [row["reason"] for row in rows],
+                "sha256": [row["sha256"][:12] for row in rows],
+            },
+            numbers=("steps",),
+        )
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Let one player meet another."""
+    from coordinator import evaluation
+
+    seed = args.seed
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+        print(f"seed {seed}", file=sys.stderr)
+    with reading(args.run, args.redis) as run:
+        report = evaluation.evaluate(
+            run.run, run.store, args.player, args.against, args.games, seed=seed, greedy=args.greedy
+        )
+    print_json(report) if args.json else show_eval(report)
+    return 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Check every invariant of a run."""
+    from coordinator.doctor import diagnose
+
+    with reading(args.run, args.redis) as run:
+        checks = diagnose(run.run, run.store)
+    ok = all(check.ok for check in checks)
+    if args.json:
+        rows = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks]
+        print_json({"ok": ok, "checks": rows})
+    else:
+        show(
+            {
+                "": ["ok" if check.ok else "BROKEN" for check in checks],
+                "check": [check.name for check in checks],
+                "detail": [check.detail for check in checks],
+            }
+        )
+    return 0 if ok else 1
+
+
+def envs(args: argparse.Namespace) -> int:
+    """The games that can be named."""
+    from envs.catalogue import catalogue
+
+    entries = catalogue()
+    if args.json:
+        keys = ("name", "description", "teams", "kind")
+        print_json([{key: getattr(entry, key) for key in keys} for entry in entries])
+    else:
+        show(
+            {
+                "game": [entry.name for entry in entries],
+                "what it is": [entry.description for entry in entries],
+                "teams": [entry.teams for entry in entries],
+                "kind": [entry.kind for entry in entries],
+            },
+            grow="what it is",
+        )
+    return 0
+
+
+def presets(args: argparse.Namespace) -> int:
+    """The configurations that can be named."""
+    from coordinator.presets import LEAGUES, PRESETS
+
+    rows = [
+        {"name": name, "option": option, "description": (layer.__doc__ or "").strip()}
+        for option, named in (("--preset", PRESETS), ("--league", LEAGUES))
+        for name, layer in named.items()
+    ]
+    if args.json:
+        print_json(rows)
+    else:
+        columns = {"option": "option", "name": "name", "what it is": "description"}
+        show({title: [row[key] for row in rows] for title, key in columns.items()}, grow="what it is")
+    return 0
+
+
+def dashboard(args: argparse.Namespace) -> int:
+    """Serve the web page until it is stopped."""
+    from dashboards.web.server import serve
+
+    return serve(args.run, args.redis, args.port)

@@ -1,0 +1,159 @@
+"""Reading a run for a face: opens its store, brings the ledger up to the log, and draws it together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coordinator.coordinator import SCRIPTED
+from coordinator.options import from_plain
+from coordinator.redis_server import living_server
+from coordinator.report import (
+    Frame,
+    MatchLine,
+    frame,
+    leaderboard_rows,
+    match_line,
+    match_rows,
+    open_line,
+    snapshot_rows,
+    status_report,
+)
+from coordinator.run_folder import RunFolder
+from coordinator.run_store import open_store
+from coordinator.store_types import LoggedResult, RunState
+from league.config import LeagueConfig
+from league.leaderboard import Row, leaderboard
+from league.ledger import Ledger
+from league.view import LeagueView
+
+if TYPE_CHECKING:
+    from coordinator.store import Store
+
+PAGE = 1000
+"""Results fetched from the log at once."""
+LAST = 12
+"""Finished matches in a frame."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A run whose store is open. Every method asks the store anew."""
+
+    run: RunFolder
+    store: Store
+    living: bool
+    """Whether a process runs it, as far as can be told from here."""
+
+    @property
+    def state(self) -> str:
+        """`running`, `stopped`, `finished`, or `interrupted`: it was killed, and can be resumed."""
+        state = str(self.store.state())
+        return "interrupted" if state == RunState.RUNNING and not self.living else state
+
+    def view(self) -> LeagueView:
+        """The league now, results that no coordinator has folded yet included."""
+        fold = self.store.fold()
+        league = self._league
+        ledger = Ledger.from_json(fold) if fold else Ledger(decay=league.payoff_decay, elo_k=league.elo_k)
+        for result in log(self.store, ledger.seq):
+            ledger.apply(result.seq, result.match, result.outcome)
+        players = self.store.players()
+        latest = self.store.last_results(1)
+        return LeagueView(
+            players=players,
+            snapshots=self.store.snapshots(),
+            ledger=ledger,
+            # Of the game only what its matches tell: to make the game itself could take its packages.
+            teams=tuple(latest[0].match.teams) if latest else (),
+            symmetric=all(player.team is None for player in players.values()),
+            scripted=SCRIPTED,
+        )
+
+    def rows(self) -> Sequence[Row]:
+        """The leaderboard, best first."""
+        return leaderboard(self.view(), self._league.prior_draws)
+
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """Rows of `league leaderboard --json`."""
+        return leaderboard_rows(self.rows())
+
+    @property
+    def _league(self) -> LeagueConfig:
+        return from_plain(LeagueConfig, self.run.config["league"])
+
+    def status(self) -> dict[str, Any]:
+        store = self.store
+        return status_report(
+            str(self.run.path), self.state, store.status(), store.players(), store.actors(), store.counts()
+        )
+
+    def matches(self, last: int | None = None) -> list[dict[str, Any]]:
+        """Oldest first; `last` of the newest results beside the open matches, or all."""
+        results = log(self.store) if last is None else self.store.last_results(last)
+        rows = match_rows(results, self.store.open_matches())
+        return rows if last is None else rows[-last:]
+
+    def match_lines(self, last: int) -> list[MatchLine]:
+        """The newest matches in words, oldest first."""
+        lines = [match_line(result) for result in self.store.last_results(last)]
+        lines += [open_line(match) for match in self.store.open_matches()]
+        return sorted(lines, key=lambda line: line.id)[-last:]
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        return snapshot_rows(self.store.snapshots(), lambda one: self.run.snapshots / one.sha256)
+
+    def frame(self, rows: Sequence[Row]) -> Frame:
+        store = self.store
+        return frame(
+            run=self.run.path.name,
+            game=game_of(self.run),
+            state=self.state,
+            status=store.status(),
+            players=store.players(),
+            rows=rows,
+            actors=store.actors(),
+            counts=store.counts(),
+            results=store.last_results(LAST),
+        )
+
+    def page(self) -> dict[str, Any]:
+        """Everything that the web page shows, as JSON."""
+        rows = self.rows()
+        board = [{**line, "live": row.live} for line, row in zip(leaderboard_rows(rows), rows, strict=True)]
+        return {**asdict(self.frame(rows)), "leaderboard": board}
+
+
+@contextmanager
+def reading(path: Path, redis: str | None = None) -> Iterator[Reading]:
+    """Open a run to look at it, whether it lives or rests.
+
+    redis: URL of its server; None for the one that it was made with.
+    Raises what RunFolder.open and open_store raise.
+    """
+    run = RunFolder.open(path)
+    url = redis or redis_of(run)
+    # A server elsewhere lives on without its run: only the folder's own one tells that somebody runs it.
+    living = url is not None or living_server(run.redis) is not None
+    with open_store(run, url) as store:
+        yield Reading(run, store, living)
+
+
+def log(store: Store, after: int = 0) -> Iterator[LoggedResult]:
+    """The result log beyond a sequence number, fetched page by page."""
+    while page := store.results(after, PAGE):
+        yield from page
+        after = page[-1].seq
+
+
+def game_of(run: RunFolder) -> str:
+    """Name of the game that a run plays."""
+    return str(run.config["game"]["name"])
+
+
+def redis_of(run: RunFolder) -> str | None:
+    """The server that a run was made with; None for the one in its folder."""
+    return str(run.config["runtime"]["redis"]) or None

@@ -1,0 +1,128 @@
+"""Rows as tables for people. Every text from a run enters as text, never as markup."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dashboards.figures import clock_time, interval, several, short
+
+Json = dict[str, Any]
+
+
+def print_json(value: object) -> None:
+    """The only thing that a command prints to standard output under `--json`."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    print()
+
+
+def say(*lines: str) -> None:
+    """Plain lines, never wrapped: a path in them can be copied."""
+    print(*lines, sep="\n")
+
+
+def show(columns: Mapping[str, Sequence[str | Text]], numbers: Sequence[str] = (), grow: str = "") -> None:
+    """Print a table. numbers: columns to align right. grow: the column that is cut where there is no room."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        right = name in numbers
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            no_wrap=True,
+            overflow="ellipsis" if name == grow else "fold",
+        )
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+    console = Console()
+    if not console.is_terminal:
+        # Nobody sees the width of a file: leave nothing out.
+        console = Console(width=10_000)
+    console.print(table)
+
+
+def show_leaderboard(rows: Sequence[Json]) -> None:
+    """Players and generations, best first."""
+    if not rows:
+        say("Nobody has played yet.")
+        return
+    returns = any(row.get("return_mean") is not None for row in rows)
+    columns: dict[str, list[str | Text]] = {
+        "": [str(place) for place in range(1, len(rows) + 1)],
+        "player": [Text(_identity(row), "bold") for row in rows],
+    }
+    if returns:
+        columns["return"] = [
+            interval(row.get("return_mean"), row.get("return_low"), row.get("return_high"), 2) for row in rows
+        ]
+    else:
+        columns["Elo"] = [interval(row["elo"], row["elo_low"], row["elo_high"]) for row in rows]
+    columns["games"] = [short(row["games"]) for row in rows]
+    if not returns:
+        for name, key in (("won", "wins"), ("drawn", "draws"), ("lost", "losses")):
+            columns[name] = [short(row[key]) for row in rows]
+    for name, key in (("Nash", "nash"), ("α-rank", "alpha_rank")):
+        if any(row.get(key) is not None for row in rows):
+            columns[name] = [_percent(row.get(key)) for row in rows]
+    columns["role"] = [row["role"] for row in rows]
+    show(columns, numbers=[name for name in columns if name not in ("player", "role")])
+
+
+def show_status(status: Json) -> None:
+    """One picture of a run, a line a group."""
+    matches = status["matches"]
+    say(
+        f"{status['run']}  {status['state']}",
+        f"{short(status['steps'])} steps in {clock_time(status['seconds'])}, "
+        f"{short(status['steps_per_second'])} steps/s, {short(status['updates'])} updates, "
+        f"policy lag {status['policy_lag']:.1f}",
+        f"matches: {matches['done']} done, {matches['leased']} being played, {matches['ready']} ready, "
+        f"{matches['parked']} parked",
+        f"actors: {', '.join(status['actors']) or 'none'}",
+        "",
+    )
+    players = status["players"]
+    show(
+        {
+            "player": [Text(name, "bold") for name in players],
+            "role": [player["role"] for player in players.values()],
+            "team": [player["team"] or "any" for player in players.values()],
+            "generation": [str(player["generation"]) for player in players.values()],
+            "steps": [short(player["steps"]) for player in players.values()],
+        },
+        numbers=("generation", "steps"),
+    )
+
+
+def show_eval(report: Json) -> None:
+    """What came of one player against another, in all and by seat."""
+    say(f"{report['player']} against {report['against']}: {several(report['games'], 'game')}")
+    if report.get("score") is not None:
+        score = interval(report["score"], report["score_low"], report["score_high"], 3)
+        say(f"score {score} (a win is 1, a draw ½; 95 % interval)", "")
+    parts = {"in all": report, "as first": report["as_first"], "as second": report["as_second"]}
+    played = {name: part for name, part in parts.items() if part}
+    show(
+        {
+            "": list(played),
+            **{
+                title: [str(part.get(key, "–")) for part in played.values()]
+                for title, key in (("won", "wins"), ("drawn", "draws"), ("lost", "losses"))
+            },
+        },
+        numbers=("won", "drawn", "lost"),
+    )
+
+
+def _identity(row: Json) -> str:
+    return row["player"] if row["generation"] is None else f"{row['player']}@{row['generation']}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"

@@ -1,0 +1,227 @@
+"""What the adapters of foreign environments share: buffers, seeds, and guards against what they return.
+
+Every breach (the environment raises, shows NaN or a wrong shape, leaves a seat nothing to do) becomes a
+`GameError` of one line with the game, the copy and the seat. After one, the game is only fit to be closed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from envs.buffers import blank_step
+from envs.game import Array, Game, GameError, GameSpec, Step
+from envs.legal import check_form, check_legal, has_choice
+from envs.spaces import Actions, Observations, split_mask
+
+
+@contextmanager
+def foreign_code(where: str) -> Iterator[None]:
+    """Whatever is raised within becomes a GameError that begins with `where`."""
+    try:
+        yield
+    except GameError as error:
+        raise GameError(f"{where}: {error}") from None
+    except Exception as error:
+        raise GameError(f"{where}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"the environment raised {type(error).__name__}: {first_line}"
+
+
+class Adapter(Game):
+    """Copies of one foreign environment, stepped one after the other.
+
+    Every episode of copy i is reset with a seed drawn from (seed of `reset`, i), so that an environment
+    that seeds itself when it is given none is reproducible too. Where an environment says of a seat that
+    it was both terminated and truncated, it counts as terminated.
+    """
+
+    def __init__(
+        self,
+        spec: GameSpec,
+        envs: Sequence[Any],
+        observations: Observations,
+        actions: Actions,
+        states: Observations | None = None,
+    ) -> None:
+        """states: encodes the global state, as a single seat's observation; None where there is none."""
+        self.spec = spec
+        self.copies = len(envs)
+        self._envs = list(envs)
+        self._observations = observations
+        self._actions = actions
+        self._states = states
+        self._step = blank_step(spec, self.copies)
+        self._seats = {seat: index for index, seat in enumerate(spec.seats)}
+        self._gone = np.zeros((self.copies, len(spec.seats)), bool)
+        self._final_observation: Array | None = None
+        self._final_state: Array | None = None
+        self._generators = [np.random.default_rng([0, copy]) for copy in range(self.copies)]
+        self._closed = False
+
+    @abstractmethod
+    def _begin(self, copy: int, seed: int) -> None:
+        """Reset the copy's environment and show who must act."""
+
+    @abstractmethod
+    def _advance(self, copy: int, actions: Any) -> None:
+        """Play `actions` (one a slot) in the copy's environment and show who must act, or set `over`."""
+
+    def reset(self, seed: int) -> Step:
+        """See `Game.reset`."""
+        self._generators = [np.random.default_rng([seed, copy]) for copy in range(self.copies)]
+        self._forget_tick()
+        for copy in range(self.copies):
+            self._guard(self._begin_episode, copy)
+        self._check_shown()
+        return self._step
+
+    def step(self, actions: Array) -> Step:
+        """See `Game.step`."""
+        check_form(self.spec, self.copies, actions)
+        check_legal(self.spec, self._step, actions)
+        rows = actions.tolist() if actions.dtype == np.int64 else actions
+        self._forget_tick()
+        for copy in range(self.copies):
+            self._guard(self._advance_and_renew, copy, rows[copy])
+        self._check_shown()
+        return self._step
+
+    def close(self) -> None:
+        """See `Game.close`."""
+        if not self._closed:
+            self._closed = True
+            with foreign_code(self.spec.name):
+                for env in self._envs:
+                    env.close()
+
+    def _begin_episode(self, copy: int) -> None:
+        self._gone[copy] = False
+        self._begin(copy, int(self._generators[copy].integers(2**31)))
+        self._write_state(copy, self._step.state)
+
+    def _advance_and_renew(self, copy: int, actions: Any) -> None:
+        self._advance(copy, actions)
+        if self._step.over[copy]:
+            self._step.terminated[copy] |= ~self._gone[copy]  # seats that never took part
+            self._begin_episode(copy)
+        else:
+            self._write_state(copy, self._step.state)
+
+    def _index(self, copy: int, seat: str) -> int:
+        """The number of a seat that the environment speaks of."""
+        try:
+            return self._seats[seat]
+        except KeyError:
+            raise self._failure(copy, f"seat {seat!r} is none of its possible_agents") from None
+
+    def _show(self, copy: int, slot: int, seat: int, raw: Any, info: Any) -> None:
+        """The slot's seat must act, and sees this."""
+        step = self._step
+        bare, mask = split_mask(raw, info)
+        try:
+            self._observations.write(seat, bare, step.observation[copy, slot])
+            self._actions.write_mask(seat, mask, step.mask[copy, slot])
+        except GameError as error:
+            raise self._failure(copy, str(error), seat) from None
+        step.seat[copy, slot] = seat
+        step.acting[copy, slot] = True
+
+    def _hide(self, copy: int, slot: int) -> None:
+        """The slot's seat need not act."""
+        self._step.acting[copy, slot] = False
+        self._step.observation[copy, slot] = 0
+        self._step.mask[copy, slot] = False
+
+    def _give(self, copy: int, seat: int, reward: Any) -> None:
+        """Add to what the seat was given in this tick."""
+        self._step.reward[copy, seat] += reward.item() if isinstance(reward, np.ndarray) else reward
+
+    def _end(self, copy: int, seat: int, terminated: bool, last_seen: Callable[[], Any]) -> None:
+        """The seat's part of the episode is over; `last_seen` gives what it sees then, if truncated."""
+        step = self._step
+        self._gone[copy, seat] = True
+        if terminated:
+            step.terminated[copy, seat] = True
+            return
+        step.truncated[copy, seat] = True
+        if self._final_observation is None:
+            seats = len(self.spec.seats)
+            shape = (self.copies, seats, *self.spec.observation.shape)
+            self._final_observation = np.zeros(shape, self.spec.observation.dtype)
+        step.final_observation = self._final_observation
+        try:
+            self._observations.write(
+                seat, split_mask(last_seen(), None)[0], self._final_observation[copy, seat]
+            )
+        except GameError as error:
+            raise self._failure(copy, f"at its truncation {error}", seat) from None
+        if self._states is not None and step.state is not None:
+            if self._final_state is None:
+                self._final_state = np.zeros_like(step.state)
+            step.final_state = self._final_state
+            self._write_state(copy, self._final_state)
+
+    def _write_state(self, copy: int, rows: Array | None) -> None:
+        """Encode the copy's global state into its row, where there is one."""
+        if self._states is None or rows is None:
+            return
+        try:
+            self._states.write(0, self._envs[copy].state(), rows[copy])
+        except GameError as error:
+            raise self._failure(copy, f"its state: {error}") from None
+
+    def _forget_tick(self) -> None:
+        step = self._step
+        step.reward.fill(0.0)
+        step.terminated.fill(False)
+        step.truncated.fill(False)
+        step.over.fill(False)
+        step.final_observation = step.final_state = None
+
+    def _check_shown(self) -> None:
+        """Guard, over all copies at once, against numbers and masks that nobody can learn from."""
+        step = self._step
+        self._check_finite(step.reward, "reward", slots=False)
+        self._check_finite(step.observation, "observation", slots=True)
+        if step.final_observation is not None:
+            self._check_finite(step.final_observation, "final observation", slots=False)
+        if step.state is not None:
+            self._check_finite(step.state[:, None], "state", slots=False)
+        if step.final_state is not None:
+            self._check_finite(step.final_state[:, None], "final state", slots=False)
+        if self.spec.choices:
+            stuck = step.acting & ~has_choice(self.spec, step.mask)
+            if stuck.any():
+                copy, slot = (int(index) for index in np.argwhere(stuck)[0])
+                seat = int(step.seat[copy, slot])
+                raise self._failure(copy, "it must act but its action mask allows nothing", seat)
+
+    def _check_finite(self, array: Array, what: str, slots: bool) -> None:
+        """array: [C, slots or seats, ...]."""
+        if array.dtype.kind != "f" or np.isfinite(array).all():
+            return
+        copy, place = (int(index) for index in np.argwhere(~np.isfinite(array))[0][:2])
+        seat = int(self._step.seat[copy, place]) if slots else place
+        raise self._failure(copy, f"its {what} is NaN or infinite", None if "state" in what else seat)
+
+    def _guard(self, do: Callable[..., None], copy: int, *rest: Any) -> None:
+        """Run foreign code; whatever it raises becomes a GameError."""
+        try:
+            do(copy, *rest)
+        except GameError:
+            raise
+        except Exception as error:
+            seat = int(self._step.seat[copy, 0]) if self.spec.slots == 1 else None
+            raise self._failure(copy, _in_words(error), seat) from error
+
+    def _failure(self, copy: int, what: str, seat: int | None = None) -> GameError:
+        where = "" if seat is None else f", seat {self.spec.seats[seat]}"
+        return GameError(f"{self.spec.name}, copy {copy}{where}: {what}")

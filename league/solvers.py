@@ -1,0 +1,161 @@
+"""What a table of payoffs is worth: Nash equilibria and alpha-rank. Pure functions of small matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linprog
+
+from league.players import LeagueError
+
+Floats = npt.NDArray[np.float64]
+
+
+class NashSolution(NamedTuple):
+    """An equilibrium of a two-player zero-sum game."""
+
+    value: float
+    """What the row player gets."""
+    row: Floats
+    """[R] mixed strategy of the player that maximises."""
+    column: Floats
+    """[C] mixed strategy of the player that minimises."""
+
+
+class AlphaRank(NamedTuple):
+    """The Markov chain of alpha-rank over strategy profiles, in the order of `itertools.product`."""
+
+    transition: Floats
+    """[P, P] chance to move from the row's profile to the column's."""
+    stationary: Floats
+    """[P] how much of the time is spent in each profile."""
+
+
+def nash(payoff: npt.ArrayLike) -> NashSolution:
+    """Equilibrium of a zero-sum game by linear programming (von Neumann 1928; Dantzig 1951).
+
+    payoff: [R, C] what the row player gets and the column player pays; finite.
+    Where there are several equilibria this is a corner of their set, not its middle: of two rows that
+    are alike, one has all the mass.
+    Raises LeagueError where the matrix is empty, not a matrix or not finite.
+    """
+    matrix = np.asarray(payoff, np.float64)
+    if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
+        raise LeagueError(f"payoff of shape {matrix.shape} must be a matrix of finite numbers")
+    value, row = _maximin(matrix)
+    _, column = _maximin(-matrix.T)
+    return NashSolution(value, row, column)
+
+
+def _maximin(matrix: Floats) -> tuple[float, Floats]:
+    """max over x of the least entry of x M: maximise v where x M >= v, x >= 0, sum x = 1."""
+    rows, columns = matrix.shape
+    # The solver's tolerances are absolute: give it numbers of size one.
+    scale = float(np.abs(matrix).max()) or 1.0
+    solved = linprog(
+        c=np.append(np.zeros(rows), -1.0),
+        A_ub=np.hstack([-matrix.T / scale, np.ones((columns, 1))]),
+        b_ub=np.zeros(columns),
+        A_eq=np.append(np.ones(rows), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0.0, None)] * rows + [(None, None)],
+        method="highs",
+    )
+    if not solved.success:
+        raise LeagueError(f"the linear program of a {rows} x {columns} payoff failed: {solved.message}")
+    strategy = np.maximum(solved.x[:-1], 0.0)
+    strategy /= strategy.sum()
+    return float((strategy @ matrix).min()), strategy
+
+
+def alpha_rank(
+    payoffs: Sequence[npt.ArrayLike], alpha: float, m: int = 50, local_selection: bool = True
+) -> AlphaRank:
+    """alpha-rank (Omidshafiei et al. 2019, equations 1-4).
+
+    payoffs: one [S_1, .., S_K] array a population; a single [S, S] array is one population that plays
+        itself, the row's payoff given.
+    alpha: strength of selection; the larger, the surer the better strategy takes over.
+    m: individuals in a population.
+    local_selection: in one population, a mutant is compared with the resident in their game against each
+        other; if False, by its mean payoff in the mixed population.
+    """
+    tables = [np.asarray(table, np.float64) for table in payoffs]
+    if len(tables) == 1:
+        (table,) = tables
+        if table.ndim != 2 or table.shape[0] != table.shape[1]:
+            raise LeagueError(f"the payoff of one population has shape {table.shape}, but must be square")
+        fixation = (
+            _fixation(alpha * (table.T - table), m) if local_selection else _fixation_global(table, alpha, m)
+        )
+        transition = fixation / max(len(table) - 1, 1)
+    else:
+        transition = _unilateral(tables, alpha, m)
+    np.fill_diagonal(transition, 0.0)
+    np.fill_diagonal(transition, 1.0 - transition.sum(axis=1))
+    return AlphaRank(transition, stationary(transition))
+
+
+def _fixation(gain: Floats, m: int) -> Floats:
+    """(1 - e^-u) / (1 - e^-mu) for a mutant's advantage u, 1/m at u = 0; no overflow at either end."""
+    size = np.abs(gain)
+    safe = np.where(size > 0, size, 1.0)
+    upward = np.expm1(-safe) / np.expm1(-m * safe)
+    chance = np.where(gain > 0, upward, upward * np.exp(-(m - 1) * safe))
+    return np.where(size > 0, chance, 1.0 / m)
+
+
+def _fixation_global(table: Floats, alpha: float, m: int) -> Floats:
+    """[resident, mutant] fixation where fitness is the mean payoff against everybody but oneself.
+
+    1 / (1 + sum_k prod_{p <= k} e^(-alpha (f_mutant(p) - f_resident(p)))), p mutants among m.
+    """
+    mutants = np.arange(1, m)[:, None, None]
+    own, resident, mutant = np.diag(table), table, table.T
+    fitness_mutant = ((mutants - 1) * own[None, :] + (m - mutants) * mutant) / (m - 1)
+    fitness_resident = (mutants * resident + (m - mutants - 1) * own[:, None]) / (m - 1)
+    exponents = np.cumsum(-alpha * (fitness_mutant - fitness_resident), axis=0)
+    top = np.maximum(exponents.max(axis=0), 0.0)
+    chance: Floats = np.exp(-top) / (np.exp(-top) + np.exp(exponents - top).sum(axis=0))
+    return chance
+
+
+def _unilateral(tables: list[Floats], alpha: float, m: int) -> Floats:
+    """[P, P] chances of one population moving to another strategy while the others stay."""
+    shape = tables[0].shape
+    if any(table.shape != shape for table in tables) or len(shape) != len(tables):
+        raise LeagueError(f"{len(tables)} populations need that many dimensions each, not {shape}")
+    profiles = np.array(list(product(*map(range, shape))))
+    different = profiles[:, None, :] != profiles[None, :, :]
+    transition = np.zeros((len(profiles), len(profiles)))
+    for population, table in enumerate(tables):
+        payoff = table.reshape(-1)
+        moves = different[:, :, population] & (different.sum(axis=2) == 1)
+        transition += np.where(moves, _fixation(alpha * (payoff[None, :] - payoff[:, None]), m), 0.0)
+    return transition / max(sum(shape) - len(shape), 1)
+
+
+def stationary(transition: Floats) -> Floats:
+    """[P] stationary distribution of an irreducible chain (Grassmann, Taksar and Heyman 1985).
+
+    Elimination without a subtraction, so that chances of 1e-40 count; the diagonal is not read.
+    Raises LeagueError where a set of states is never left: the distribution then depends on the start.
+    """
+    chain = np.array(transition, np.float64)
+    size = len(chain)
+    for last in range(size - 1, 0, -1):
+        leaving = chain[last, :last].sum()
+        if not leaving > 0:
+            raise LeagueError("the chain is not irreducible: some states are never left; lower alpha or m")
+        chain[:last, last] /= leaving
+        chain[:last, :last] += np.outer(chain[:last, last], chain[last, :last])
+    mass = np.zeros(size)
+    mass[0] = 1.0
+    for state in range(1, size):
+        mass[state] = mass[:state] @ chain[:state, state]
+    result: Floats = mass / mass.sum()
+    return result

@@ -1,0 +1,81 @@
+"""Equilibria against golden numbers and against their definitions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from league.players import LeagueError
+from league.solvers import alpha_rank, nash, stationary
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "equilibria.json").read_text())
+
+
+@pytest.mark.parametrize("case", GOLDEN["zero_sum"], ids=lambda case: case["name"])
+def test_golden_zero_sum(case: dict[str, Any]) -> None:
+    solution = nash(case["payoff"])
+    assert solution.value == pytest.approx(case["value"], abs=1e-9)
+    assert case["unique"]
+    np.testing.assert_allclose(solution.row, case["row_strategy"], atol=1e-9)
+    np.testing.assert_allclose(solution.column, case["col_strategy"], atol=1e-9)
+
+
+@pytest.mark.parametrize("case", GOLDEN["alpharank"], ids=lambda case: f"{case['name']}-{case['alpha']}")
+def test_golden_alpha_rank(case: dict[str, Any]) -> None:
+    local = case.get("local_selection", True)
+    ranked = alpha_rank(case["payoffs"], case["alpha"], case["m"], local)
+    np.testing.assert_allclose(ranked.transition, case["transition"], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ranked.stationary, case["stationary"], rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_gains_by_leaving_the_equilibrium(seed: int, scale: float) -> None:
+    generator = np.random.default_rng(seed)
+    payoff = scale * generator.normal(size=tuple(generator.integers(1, 30, 2)))
+    value, row, column = nash(payoff)
+    assert row.sum() == pytest.approx(1)
+    assert column.sum() == pytest.approx(1)
+    assert min(row.min(), column.min()) >= 0
+    assert (row @ payoff).min() == pytest.approx(value, abs=1e-8 * scale)
+    assert (payoff @ column).max() == pytest.approx(value, abs=1e-8 * scale)
+
+
+@pytest.mark.parametrize("payoff", [[], [[]], [1.0], [[1.0, float("nan")]]])
+def test_no_game_no_equilibrium(payoff: list[Any]) -> None:
+    with pytest.raises(LeagueError, match="must be a matrix of finite numbers"):
+        nash(payoff)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_stationary_distribution_does_not_move(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    transition = generator.dirichlet(np.ones(9) * 0.2, size=9)
+    mass = stationary(transition)
+    np.testing.assert_allclose(mass @ transition, mass, atol=1e-12)
+    assert mass.sum() == pytest.approx(1)
+
+
+def test_chances_too_small_for_subtraction_still_count() -> None:
+    tiny = 1e-40
+    np.testing.assert_allclose(
+        stationary(np.array([[1 - tiny, tiny], [3 * tiny, 1 - 3 * tiny]])), [0.75, 0.25]
+    )
+
+
+def test_malformed_chains_and_payoffs_are_refused() -> None:
+    with pytest.raises(LeagueError, match="not irreducible"):
+        stationary(np.eye(2))
+    with pytest.raises(LeagueError, match="must be square"):
+        alpha_rank([np.zeros((2, 3))], 1.0)
+    with pytest.raises(LeagueError, match="2 populations need that many dimensions"):
+        alpha_rank([np.zeros((2, 3)), np.zeros((3, 2))], 1.0)
+
+
+def test_one_strategy_has_all_the_mass() -> None:
+    assert alpha_rank([np.zeros((1, 1))], 1.0).stationary.tolist() == [1.0]
+    assert alpha_rank([np.zeros((1, 1))] * 2, 1.0).stationary.tolist() == [1.0]
