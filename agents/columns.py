@@ -7,11 +7,13 @@ its column is full: it is copied out, and row T becomes row 0 of the stream's ne
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from agents.trajectory import TIMED, Trajectory, allocate
-from envs.game import Array, GameSpec
+from envs.game import Array, Bools, GameSpec
 
 Index = npt.NDArray[np.intp]
 
@@ -27,9 +29,8 @@ class Columns:
         self.unroll = unroll
         self.seats = seats
         self.batch = batch
-        self._layout = dict(seats=seats, state=state, core=core)
-        self._spec = spec
-        self._open = allocate(spec, rows=unroll + 1, columns=streams, seats=seats, state=state, core=core)
+        self._allocate = partial(allocate, spec, rows=unroll + 1, seats=seats, state=state, core=core)
+        self._open = self._allocate(columns=streams)
         self._cursor = np.zeros(streams, np.intp)
         self._open.place[:] = places
         self._pending = np.zeros(streams, np.bool_)
@@ -41,10 +42,11 @@ class Columns:
         self._ready: list[Trajectory] = []
 
     def begin_row(
-        self, streams: Index, version: int, state: Array | None = None, core: Array | None = None
+        self, streams: Index, version: int | Array, state: Array | None = None, core: Array | None = None
     ) -> Index:
         """Open the next row of every stream in `streams` (each at most once); returns the rows, [n].
 
+        version: of the weights that act: one number, or [n].
         state: [n, *state] global state. core: [n, S, 2, H] recurrent state before this row.
         """
         rows = self._cursor[streams]
@@ -53,9 +55,8 @@ class Columns:
         table.terminated[rows, streams] = False
         table.version[rows, streams] = version
         table.reward[rows, streams] = 0.0
-        if table.acting.shape[2] > 1:
-            table.acting[rows, streams] = False
-            self._carry_observation(rows, streams)
+        if self.seats > 1:
+            self._leave_idle(rows, streams)
         if table.state is not None and state is not None:
             table.state[rows, streams] = state
         if table.core is not None and core is not None:
@@ -109,33 +110,37 @@ class Columns:
         self._fresh[streams] = True
 
     def truncate(
-        self, streams: Index, observation: Array, state: Array | None, core: Array | None = None
+        self, streams: Index, observation: Array, seen: Bools, state: Array | None, core: Array | None = None
     ) -> None:
         """The episode was cut short: append the final observation as a row that nobody acts in.
 
-        observation: [n, S, *obs] of every seat of each stream.
+        observation: [n, S, *obs] of every seat of each stream. seen: [n, S] where it is one; a seat whose
+        part had ended before still shows what it last saw. state, core: as in `begin_row`.
         """
         cut = self._pending[streams]
         ended = streams[cut]
         if ended.size:
-            rows = self.begin_row(ended, 0, None if state is None else state[cut], core)
-            table = self._open
-            table.version[rows, ended] = table.version[rows - 1, ended]
-            table.observation[rows, ended] = observation[cut]
-            table.mask[rows, ended] = True
-            table.acting[rows, ended] = False
-            table.log_prob[rows, ended] = 0.0
-            table.terminated[rows, ended] = True
+            rows = self.begin_row(
+                ended,
+                self._open.version[self._cursor[ended] - 1, ended],
+                None if state is None else state[cut],
+                None if core is None else core[cut],
+            )
+            self._leave_idle(rows, ended)
+            at, seat = np.nonzero(seen[cut])
+            self._open.observation[rows[at], ended[at], seat] = observation[cut][at, seat]
+            self._open.terminated[rows, ended] = True
             self.end_row(rows, ended)
         self._pending[streams] = False
         self._fresh[streams] = True
 
     def forget(self) -> None:
-        """Drop everything unfinished: the games begin anew."""
+        """Drop everything: the games begin anew."""
         self._cursor[:] = 0
         self._pending[:] = False
         self._fresh[:] = True
         self._fill = 0
+        self._ready = []
 
     def take(self) -> list[Trajectory]:
         """Full batches of exactly `batch` columns since the last call; they share no memory with this."""
@@ -143,7 +148,7 @@ class Columns:
         return ready
 
     def _new_batch(self) -> Trajectory:
-        return allocate(self._spec, rows=self.unroll + 1, columns=self.batch, **self._layout)  # type: ignore[arg-type]
+        return self._allocate(columns=self.batch)
 
     def _emit(self, streams: Index) -> None:
         while streams.size:
@@ -171,8 +176,16 @@ class Columns:
         self._open.core[streams[at_start]] = core[at_start]
         self._next_core[streams[at_end]] = core[at_end]
 
-    def _carry_observation(self, rows: Index, streams: Index) -> None:
-        """A seat that need not act still shows what it last saw, for a critic that reads the whole team."""
-        later = rows > 0
-        rows, streams = rows[later], streams[later]
-        self._open.observation[rows, streams] = self._open.observation[rows - 1, streams]
+    def _leave_idle(self, rows: Index, streams: Index) -> None:
+        """Rows in which no seat acts, unless `write` follows.
+
+        A seat that need not act shows what it last saw in this episode, for a critic of the whole team.
+        """
+        table = self._open
+        last_seen = table.observation[rows - 1, streams]
+        last_seen[table.first[rows, streams]] = 0
+        table.observation[rows, streams] = last_seen
+        table.mask[rows, streams] = True
+        table.action[rows, streams] = 0
+        table.log_prob[rows, streams] = 0.0
+        table.acting[rows, streams] = False

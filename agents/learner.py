@@ -18,9 +18,9 @@ from agents.algorithms.impala import Batch, Losses, impala
 from agents.config import Cooperation, LearnerConfig
 from agents.distributions import distribution_for
 from agents.errors import AgentError
+from agents.machine import autocast
 from agents.networks import CentralCritic, PolicyNetwork
 from agents.policy import Weights, get_weights, set_weights
-from agents.machine import autocast
 from agents.trajectory import Trajectory, team_seats
 from envs.game import GameSpec
 
@@ -93,7 +93,7 @@ class Learner:
             group["lr"] = learning_rate
         losses = self._losses(trajectory, entropy_cost)
         self._optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()
+        torch.autograd.backward(losses.total)
         losses = Losses(*(term.detach() for term in losses))
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.algorithm.max_gradient_norm))
         finite = bool(np.isfinite(norm)) and bool(losses.total.isfinite())
@@ -123,7 +123,7 @@ class Learner:
         for index, parameter in enumerate(self._parameters):
             for name, value in self._optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{index}.{name}"] = _copy(value)
-        return tensors, {"version": self.version, "steps": self.steps}
+        return tensors, {"version": self.version, "steps": self.steps, "skipped": self.skipped}
 
     def load_state(self, tensors: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
         """The inverse of `state`. Raises AgentError where it was made by another configuration."""
@@ -144,6 +144,7 @@ class Learner:
             if slots:
                 self._optimizer.state[parameter] = slots
         self.version, self.steps = int(meta["version"]), int(meta["steps"])
+        self.skipped = int(meta["skipped"])
 
     def _fresh_columns(self, trajectory: Trajectory) -> tuple[Trajectory, int]:
         """Without the columns that are too old."""
@@ -168,7 +169,7 @@ class Learner:
         observation = torch.from_numpy(trajectory.observation)
         first = torch.from_numpy(trajectory.first)
         core = None if trajectory.core is None else torch.from_numpy(trajectory.core).flatten(0, 1)
-        with autocast():
+        with autocast(rows * columns * seats):
             output = self._network(
                 observation.reshape(*merged, *observation.shape[3:]),
                 self._places_of(trajectory, merged),

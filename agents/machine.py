@@ -6,6 +6,12 @@ import ctypes
 from functools import cache
 
 import torch
+from torch import Tensor
+
+FEW_ROWS = 512
+"""Batches below this compute in float32, at their own size."""
+ROUNDED_TO = 128
+"""Larger batches are filled up to a multiple of this."""
 
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
 """glibc's names for what mallopt sets."""
@@ -31,6 +37,23 @@ def bfloat16_pays() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def autocast() -> torch.autocast:
-    """Matrix products in bfloat16 where that pays; weights, losses and sums stay float32."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_pays())
+def autocast(rows: int) -> torch.autocast:
+    """Matrix products in bfloat16 where that pays: the processor has it, and there are rows enough.
+
+    Weights, losses and sums stay float32. Below `FEW_ROWS` casting the weights costs more than it saves.
+    """
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=rows >= FEW_ROWS and bfloat16_pays())
+
+
+def round_rows(rows: int) -> int:
+    """How many rows to compute where `rows` are wanted.
+
+    The library behind bfloat16 products compiles and keeps code for every shape that it meets: with a
+    shape of its own for every batch it spends 1 GB and half of its time on that.
+    """
+    return rows if rows < FEW_ROWS else -(-rows // ROUNDED_TO) * ROUNDED_TO
+
+
+def pad(x: Tensor, rows: int) -> Tensor:
+    """`x` with its first rows repeated at the end, until there are `rows`."""
+    return x if len(x) == rows else torch.cat([x, x[: rows - len(x)]])

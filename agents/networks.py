@@ -168,7 +168,7 @@ def dense_layers(width: int, hidden: tuple[int, ...]) -> tuple[nn.Sequential, in
     """Linear layers with ReLUs from `width` numbers on, and the width of what they give."""
     layers: list[nn.Module] = []
     for wide in hidden:
-        layers += [nn.Linear(width, wide), nn.ReLU()]
+        layers += [nn.Linear(width, wide), nn.ReLU(inplace=True)]
         width = wide
     return nn.Sequential(*layers), width
 

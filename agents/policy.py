@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import torch
 
 from agents.config import Cooperation, LearnerConfig
 from agents.distributions import distribution_for
+from agents.machine import autocast, pad, round_rows
 from agents.networks import PolicyNetwork
 from agents.scripted.base import Rows, Scripted
 from agents.trajectory import seat_places, team_seats
@@ -79,11 +81,27 @@ class NetworkPolicy:
         set_weights(self._network, weights)
         self.version = version
 
+    def load_named(self, tensors: Mapping[str, np.ndarray[Any, Any]], version: int) -> None:
+        """Act by the weights in a learner's state (see `Learner.state`)."""
+        prefix = "model.network."
+        own = [tensors[prefix + name].ravel() for name, _ in self._network.named_parameters()]
+        self.load(np.concatenate(own), version)
+
     @torch.inference_mode()
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
         seat = self._place[torch.from_numpy(rows.seat)] if self._seats > 1 else None
-        parameters, after = self._network.act_parameters(
-            torch.from_numpy(rows.observation), seat, None if core is None else torch.from_numpy(core)
+        observation, state = (
+            torch.from_numpy(rows.observation),
+            None if core is None else torch.from_numpy(core),
+        )
+        rounded = round_rows(len(observation))
+        with autocast(rounded):
+            parameters, after = self._network.act_parameters(
+                *(None if x is None else pad(x, rounded) for x in (observation, seat, state))
+            )
+        parameters, after = (
+            parameters[: len(observation)],
+            None if after is None else after[: len(observation)],
         )
         mask = torch.from_numpy(rows.mask)
         if self._greedy:

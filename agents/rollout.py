@@ -12,6 +12,7 @@ table when an episode begins. Only decisions of identities that learn at their t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -22,11 +23,9 @@ from agents.columns import Index
 from agents.policy import Behaviour, Chance
 from agents.scripted.base import Rows
 from agents.streams import StreamConfig, Streams
-from agents.tables import NOBODY, Seating, Table, TableResult
+from agents.tables import NOBODY, Seating, TableResult
 from agents.trajectory import Trajectory
-from envs.game import Array, Game, Step
-
-NONE: Index = np.zeros(0, np.intp)
+from envs.game import Array, Bools, Box, Discrete, Game, MultiDiscrete, Step
 
 
 class Rollout:
@@ -61,7 +60,7 @@ class Rollout:
         self._beginning = np.arange(self.game.copies)
         self.seating.clear()
         self._gone[:], self._returns[:], self._length[:] = False, 0.0, 0
-        self._history: list[list[int]] = [[] for _ in range(self.game.copies)]
+        self._history: defaultdict[int, list[int]] = defaultdict(list)
         self._results = []
         for streams in self._streams.values():
             streams.columns.forget()
@@ -105,7 +104,7 @@ class Rollout:
             for row in np.flatnonzero(step.acting.reshape(-1)):
                 self._history[self._copy[row]].append(int(self._flat_actions[row]))
 
-    def _act_as(self, holder: int, rows: Index, seats: Index, observation: Array, mask: Array) -> None:
+    def _act_as(self, holder: int, rows: Index, seats: Index, observation: Array, mask: Bools) -> None:
         """Choose actions for the rows of one holder, and record them where it learns."""
         if holder == NOBODY:
             self._flat_actions[rows] = self._first_legal(mask)
@@ -126,11 +125,16 @@ class Rollout:
         if core is not None:
             core[copies, seats] = choice.core
 
-    def _first_legal(self, mask: Array) -> Array:
+    def _first_legal(self, mask: Bools) -> Array:
         """Anything that a copy which plays for nobody may do."""
-        if self._flat_actions.ndim == 1 and mask.shape[1]:
-            return mask.argmax(axis=1)
-        return np.zeros((len(mask), *self._flat_actions.shape[1:]), self._flat_actions.dtype)
+        match self.game.spec.actions:
+            case Discrete():
+                return np.asarray(mask.argmax(axis=1))
+            case MultiDiscrete(sizes):
+                parts = np.split(mask, np.cumsum(sizes)[:-1], axis=1)
+                return np.stack([part.argmax(axis=1) for part in parts], axis=1)
+            case Box(low):
+                return np.zeros((len(mask), len(low)), np.float32)
 
     def _core_of(self, behaviour: Behaviour) -> npt.NDArray[np.float32] | None:
         """Recurrent state of every (copy, seat), shared by behaviours of one width: [C, S, 2, H]."""
@@ -166,8 +170,9 @@ class Rollout:
             self._gone[over], self._returns[over], self._length[over] = False, 0.0, 0
             for core in self._cores.values():
                 core[over] = 0.0
-            for copy in over:
-                self._history[copy] = []
+            if self._history:
+                for copy in over.tolist():
+                    self._history.pop(copy, None)
 
     def _held(self, name: str, copies: Index) -> npt.NDArray[np.bool_]:
         """[n, S] seats of these copies that `name` holds and learns from."""

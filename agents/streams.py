@@ -118,6 +118,7 @@ class Streams:
         self.columns.truncate(
             copies * len(self.groups) + group,
             step.final_observation[at],
+            step.truncated[at],
             None if step.final_state is None else step.final_state[copies],
             None if core is None else core[at],
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ import numpy.typing as npt
 from envs.game import GameSpec
 
 Index = npt.NDArray[np.intp]
+Number = TypeVar("Number", np.int64, np.float64)
 
-WIN, DRAW, LOSS = 0, 1, 2
 NOBODY = -1
+DRAW = 1
+"""Place of draws between wins (0) and losses (2)."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Seating:
     def __init__(self, spec: GameSpec, copies: int) -> None:
         self.holders: list[tuple[str, bool]] = []
         """(identity, whether it learns) by holder index; indices are never reused between resets."""
+        self._index: dict[tuple[str, bool], int] = {}
+        """The inverse of `holders`."""
         self.holder = np.full((copies, len(spec.seats)), NOBODY, np.intp)
         teams = len(spec.teams)
         self._pairs = list(combinations(range(teams), 2))
@@ -68,11 +73,21 @@ class Seating:
         self._rotation = np.zeros(copies, np.intp)
         self._tables: dict[int, Table] = {}
         self._waiting: deque[int] = deque()
-        self._grow(16)
+        self._started = np.zeros(16, np.int64)
+        """Episodes begun, by table slot, as everything below."""
+        self._finished = np.zeros(16, np.int64)
+        self._decisions = np.zeros(16, np.int64)
+        self._counts = np.zeros((16, self._rotations, len(self._pairs), 3), np.int64)
+        """Wins, draws and losses of the earlier team of every pair, by how the table was turned."""
+        self._sums = np.zeros((16, teams, 2))
+        """Sum and sum of squares of returns, by identity."""
+        self._seats = np.zeros((16, self._rotations, len(spec.seats)), np.intp)
+        """Holder of every seat, by how the table is turned."""
 
     def clear(self) -> None:
         """Every table leaves, every copy plays for nobody."""
         self.holders.clear()
+        self._index.clear()
         self.holder[:] = NOBODY
         self._slot[:] = NOBODY
         self._tables.clear()
@@ -93,10 +108,6 @@ class Seating:
             self._seats[slot, rotation] = turned[self._seat_team]
         self._waiting.append(slot)
 
-    def tables(self) -> list[Table]:
-        """Tables that wait or play."""
-        return list(self._tables.values())
-
     def key_of(self, copy: int) -> int | None:
         """Key of the table that a copy plays at; None where it plays for nobody."""
         slot = int(self._slot[copy])
@@ -106,11 +117,6 @@ class Seating:
     def backlog(self) -> int:
         """Episodes that no copy has begun."""
         return sum(self._remaining(slot) for slot in self._waiting)
-
-    @property
-    def playing(self) -> bool:
-        """Whether any copy is in an episode that counts."""
-        return bool((self._slot != NOBODY).any())
 
     def take_seats(self, copies: Index) -> None:
         """Give copies that begin an episode one from the tables that wait; the others play for nobody."""
@@ -127,7 +133,7 @@ class Seating:
         self.holder[copies] = NOBODY
 
     def finish(self, copies: Index, returns: npt.NDArray[np.float64], decisions: Index) -> list[TableResult]:
-        """Episodes of `copies` are over; returns the results of the tables that this completes.
+        """Episodes of `copies` are over and their seats free; returns what came of tables that this completes.
 
         returns: [n, S] of every seat. decisions: [n] taken in the episode.
         """
@@ -136,10 +142,11 @@ class Seating:
         if not copies.size:
             return []
         slots, rotation = self._slot[copies], self._rotation[copies]
+        self._slot[copies] = self.holder[copies] = NOBODY
         team_return = np.stack([returns[:, seats].mean(axis=1) for seats in self._teams], axis=1)
         for pair, (a, b) in enumerate(self._pairs):
             result = DRAW - np.sign(team_return[:, a] - team_return[:, b]).astype(np.intp)
-            np.add.at(self._counts, (slots, rotation, pair, result), 1)
+            np.add.at(self._counts, (slots, rotation, np.full_like(slots, pair), result), 1)
         for team in range(len(self._teams)):
             party = (team + rotation) % len(self._teams)
             value = team_return[:, team]
@@ -151,16 +158,16 @@ class Seating:
 
     def index(self, learner: str) -> int:
         """Holder index of an identity that learns; one that holds no seat where it sits at no table."""
-        key = (learner, True)
-        return self.holders.index(key) if key in self.holders else len(self.holders)
+        return self._index.get((learner, True), len(self.holders))
 
     def _remaining(self, slot: int) -> int:
         return self._tables[slot].episodes - int(self._started[slot])
 
     def _holder_index(self, identity: str, learns: bool) -> int:
-        if (identity, learns) not in self.holders:
+        index = self._index.setdefault((identity, learns), len(self.holders))
+        if index == len(self.holders):
             self.holders.append((identity, learns))
-        return self.holders.index((identity, learns))
+        return index
 
     def _close(self, slot: int) -> TableResult:
         table = self._tables.pop(slot)
@@ -180,18 +187,16 @@ class Seating:
 
     def _grow(self, slots: int) -> None:
         """Room for `slots` tables at once."""
-        teams, seats = len(self._teams), len(self._seat_team)
-        shapes: dict[str, tuple[tuple[int, ...], type]] = {
-            "_started": ((slots,), np.int64),
-            "_finished": ((slots,), np.int64),
-            "_decisions": ((slots,), np.int64),
-            "_counts": ((slots, self._rotations, len(self._pairs), 3), np.int64),
-            "_sums": ((slots, teams, 2), np.float64),
-            "_seats": ((slots, self._rotations, seats), np.intp),
-        }
-        for name, (shape, dtype) in shapes.items():
-            grown = np.zeros(shape, dtype)
-            old = getattr(self, name, None)
-            if old is not None:
-                grown[: len(old)] = old
-            setattr(self, name, grown)
+        self._started = _grown(self._started, slots)
+        self._finished = _grown(self._finished, slots)
+        self._decisions = _grown(self._decisions, slots)
+        self._counts = _grown(self._counts, slots)
+        self._sums = _grown(self._sums, slots)
+        self._seats = _grown(self._seats, slots)
+
+
+def _grown(array: npt.NDArray[Number], rows: int) -> npt.NDArray[Number]:
+    """A copy with `rows` rows, the new ones zero."""
+    grown = np.zeros((rows, *array.shape[1:]), array.dtype)
+    grown[: len(array)] = array
+    return grown

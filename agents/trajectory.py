@@ -29,7 +29,8 @@ would have seen next and never from the episode that follows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,13 +72,12 @@ class Trajectory:
 
     def select(self, columns: npt.NDArray[np.bool_]) -> Trajectory:
         """The columns where `columns` [B] is True."""
-        chosen = {name: getattr(self, name) for name in (*TIMED, *UNTIMED)}
-        return Trajectory(
-            **{
-                name: array if array is None else array[:, columns] if name in TIMED else array[columns]
-                for name, array in chosen.items()
-            }
-        )
+        chosen: dict[str, Any] = {}
+        for name in (*TIMED, *UNTIMED):
+            array = getattr(self, name)
+            if array is not None:
+                chosen[name] = array[:, columns] if name in TIMED else array[columns]
+        return replace(self, **chosen)
 
 
 UNTIMED = ("place", "core")

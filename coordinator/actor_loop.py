@@ -7,7 +7,7 @@
 Who waits for whom
     for a match     while none is ready and no copy plays; the coordinator offers more, or `stop` ends it.
     for a learner   while `IN_FLIGHT` shipments are not taken; one that is taken, or a learner process
-                    started in place of one that died, ends it. The heart beats and leases are renewed meanwhile.
+                    started in place of one that died, ends it. Meanwhile the heart beats.
 A process whose game hangs beats no more: the supervisor kills it, and its matches are offered again.
 """
 

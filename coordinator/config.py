@@ -25,7 +25,7 @@ class GameConfig:
     """What is played."""
 
     name: str
-    """As in `league envs`: connect_four, pettingzoo:classic/tictactoe_v3, gymnasium:CartPole-v1, module:factory."""
+    """As in `league envs`: connect_four, pettingzoo:classic/tictactoe_v3, gymnasium:CartPole-v1, …"""
     teams: Literal["auto", "seats", "prefix", "one"] = "auto"
     """How an adapted game's seats make teams: each its own, by the part of the name before _N, or all one."""
 
@@ -62,7 +62,8 @@ class RuntimeConfig:
         cores = len(os.sched_getaffinity(0))
         if not 0 <= self.actors <= 8 * cores:
             raise ValueError(
-                f"actors is {self.actors}, but this machine has {cores} cores: allowed are 0 (auto) to {8 * cores}"
+                f"actors is {self.actors}, but this machine has {cores} cores: "
+                f"allowed are 0 (chosen from the cores) to {8 * cores}"
             )
         for name in ("round_steps", "inbox"):
             if getattr(self, name) < 1:

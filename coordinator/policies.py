@@ -34,7 +34,7 @@ class Policies:
         *,
         greedy: bool = False,
     ) -> None:
-        """registered: reads the snapshots anew, where an identity is not known yet. players: those that learn."""
+        """registered: reads the snapshots anew, where one is not known yet. players: those that learn."""
         self._config = config
         self._spec = spec
         self._snapshots = snapshots
@@ -46,9 +46,7 @@ class Policies:
 
     def live(self, name: str) -> NetworkPolicy:
         """A new policy for a live player; the caller loads weights into it."""
-        return NetworkPolicy(
-            self._config, self._spec, team=self._players[name].team, greedy=self._greedy
-        )
+        return NetworkPolicy(self._config, self._spec, team=self._players[name].team, greedy=self._greedy)
 
     def get(self, identity: str) -> Behaviour:
         """How a snapshot or a scripted player acts.

@@ -44,8 +44,9 @@ MEMORY = 2 << 30
 ADDRESS = "address"
 """File in the server's folder that says where it listens."""
 
-# Replaces itself by the server, having asked the kernel for a signal when the parent dies. A preexec_fn
-# would run Python between fork and exec, which can hang where the parent has threads.
+# Replaces itself by the server, having asked the kernel to kill it when the parent dies. A preexec_fn would
+# run Python between fork and exec, which can hang where the parent has threads. SIGKILL, since a server that
+# is just starting forgets a SIGTERM; what it acknowledged is on disk either way.
 TRAMPOLINE = """
 import ctypes, os, sys
 parent, signal, *command = sys.argv[1:]
@@ -260,7 +261,7 @@ def _spawn(command: list[str], *, keep_open: int, folder: Path) -> subprocess.Po
                 "-c",
                 TRAMPOLINE,
                 str(os.getpid()),
-                str(int(signal.SIGTERM)),
+                str(int(signal.SIGKILL)),
                 *command,
             ],
             stdin=subprocess.DEVNULL,

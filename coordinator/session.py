@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import FrameType
@@ -98,7 +98,7 @@ class Session:
         self._began = time.monotonic()
         self._recent: deque[tuple[float, int, int, float]] = deque([(self._began, self.steps, 0, 0.0)])
         """(time, steps, updates in between, sum of their policy lag)"""
-        self._rows: list[Row] = []
+        self._rows: Sequence[Row] = []
         self._next_frame = self._next_rating = self._next_metrics = 0.0
         self._latest: dict[str, float] = {}
 

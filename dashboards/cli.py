@@ -28,19 +28,19 @@ USER_ERRORS = (
 """Where the errors live whose message is one line for the user. Named, so as to import none of them here."""
 
 COMMANDS = {
-    "train": "dashboards.training",
-    "resume": "dashboards.training",
-    "leaderboard": "dashboards.commands",
-    "status": "dashboards.commands",
-    "matches": "dashboards.commands",
-    "snapshots": "dashboards.commands",
-    "eval": "dashboards.commands",
-    "doctor": "dashboards.commands",
-    "envs": "dashboards.commands",
-    "presets": "dashboards.commands",
-    "dashboard": "dashboards.commands",
+    "train": "dashboards.training:train",
+    "resume": "dashboards.training:resume",
+    "leaderboard": "dashboards.commands:leaderboard",
+    "status": "dashboards.commands:status",
+    "matches": "dashboards.commands:matches",
+    "snapshots": "dashboards.commands:snapshots",
+    "eval": "dashboards.commands:evaluate",
+    "doctor": "dashboards.commands:doctor",
+    "envs": "dashboards.commands:envs",
+    "presets": "dashboards.commands:presets",
+    "dashboard": "dashboards.commands:dashboard",
 }
-"""Command -> the module whose function `<command>(args) -> exit status` carries it out."""
+"""Command -> the function that carries it out: `(args) -> exit status`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,10 +100,9 @@ def _unknown_option(flag: str, parser: Parser) -> UsageError:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    function: Callable[[argparse.Namespace], int] = getattr(
-        import_module(COMMANDS[name]), name.replace("eval", "evaluate")
-    )
-    return function
+    module, _, function = COMMANDS[name].partition(":")
+    command: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
+    return command
 
 
 def _errors_of(names: Sequence[tuple[str, str]]) -> tuple[type[Exception], ...]:

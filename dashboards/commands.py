@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
+from collections.abc import Iterable
 
 from dashboards.reading import reading
 from dashboards.tables import print_json, say, show, show_eval, show_leaderboard, show_status
+from dashboards.usage import unknown
+from league.players import Snapshot
 
+SCRIPTED = ("random", "minimax")
+"""Scripted players that have a plain name."""
 LAST_MATCHES = 30
 """Matches that a person is shown unless they ask for more."""
 
@@ -77,18 +82,34 @@ def snapshots(args: argparse.Namespace) -> int:
 
 def evaluate(args: argparse.Namespace) -> int:
     """Let one player meet another."""
-    from coordinator import evaluation
+    from coordinator.evaluation import evaluate as play
 
     seed = args.seed
     if seed is None:
         seed = secrets.randbelow(2**31)
         print(f"seed {seed}", file=sys.stderr)
     with reading(args.run, args.redis) as run:
-        report = evaluation.evaluate(
+        for name in (args.player, args.against):
+            _check_identity(name, run.store.players(), run.store.snapshots())
+        report = play(
             run.run, run.store, args.player, args.against, args.games, seed=seed, greedy=args.greedy
         )
     print_json(report) if args.json else show_eval(report)
     return 0
+
+
+def _check_identity(name: str, players: Iterable[str], snapshots: Iterable[Snapshot]) -> None:
+    """Raises UsageError for a name that nobody in the run can bear; what it stands for is found out later."""
+    live = list(players)
+    known = [*live, *(f"{player}@latest" for player in live), *(one.name for one in snapshots), *SCRIPTED]
+    if name not in known and ":" not in name:
+        listed = ", ".join([*live, *SCRIPTED])
+        raise unknown(
+            "player",
+            name,
+            known,
+            f"known are {listed}, mcts:N, module:factory and {live[0]}@0, {live[0]}@1, …",
+        )
 
 
 def doctor(args: argparse.Namespace) -> int:

@@ -135,7 +135,7 @@ def _goal(parser: Parser) -> None:
 
 def _eval(parser: Parser) -> None:
     parser.add_argument("--player", required=True, metavar="A", help="who is measured")
-    parser.add_argument("--against", required=True, metavar="B", help="whom it meets")
+    parser.add_argument("--against", default="random", metavar="B", help="whom it meets (default random)")
     parser.add_argument("--games", type=count, default=1000, metavar="N", help="how many (default 1000)")
     parser.add_argument("--seed", type=seed, metavar="N", help="of the games (default: drawn and printed)")
     parser.add_argument("--greedy", action="store_true", help="A plays its most likely move")

@@ -86,6 +86,7 @@ class Reading:
         return from_plain(LeagueConfig, self.run.config["league"])
 
     def status(self) -> dict[str, Any]:
+        """What `league status --json` prints."""
         store = self.store
         return status_report(
             str(self.run.path), self.state, store.status(), store.players(), store.actors(), store.counts()
@@ -104,20 +105,23 @@ class Reading:
         return sorted(lines, key=lambda line: line.id)[-last:]
 
     def snapshots(self) -> list[dict[str, Any]]:
+        """Rows of `league snapshots --json`."""
         return snapshot_rows(self.store.snapshots(), lambda one: self.run.snapshots / one.sha256)
 
     def frame(self, rows: Sequence[Row]) -> Frame:
-        store = self.store
+        """A picture of the run; rows: its leaderboard, which takes longest to make."""
+        store, status = self.store, self.store.status()
         return frame(
             run=self.run.path.name,
             game=game_of(self.run),
             state=self.state,
-            status=store.status(),
+            status=status,
             players=store.players(),
             rows=rows,
             actors=store.actors(),
             counts=store.counts(),
             results=store.last_results(LAST),
+            notes=status.get("notes", ()),
         )
 
     def page(self) -> dict[str, Any]:

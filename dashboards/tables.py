@@ -101,23 +101,32 @@ def show_status(status: Json) -> None:
 
 
 def show_eval(report: Json) -> None:
-    """What came of one player against another, in all and by seat."""
-    say(f"{report['player']} against {report['against']}: {several(report['games'], 'game')}")
-    if report.get("score") is not None:
-        score = interval(report["score"], report["score_low"], report["score_high"], 3)
-        say(f"score {score} (a win is 1, a draw ½; 95 % interval)", "")
-    parts = {"in all": report, "as first": report["as_first"], "as second": report["as_second"]}
-    played = {name: part for name, part in parts.items() if part}
-    show(
-        {
-            "": list(played),
-            **{
-                title: [str(part.get(key, "–")) for part in played.values()]
-                for title, key in (("won", "wins"), ("drawn", "draws"), ("lost", "losses"))
-            },
-        },
-        numbers=("won", "drawn", "lost"),
+    """What came of one player against another, in all and by seat; in a game of one team its return."""
+    if "return_mean" in report:
+        say(
+            f"{report['player']}: {several(report['games'], 'episode')}",
+            f"mean return {_range(report, 'return_mean', 'return', 2)}",
+        )
+        return
+    say(
+        f"{report['player']} against {report['against']}: {several(report['games'], 'game')}",
+        f"score {_range(report, 'score', 'score', 3)}; a win is 1, a draw ½",
+        "",
     )
+    parts = {"in all": report, "as first": report["as_first"], "as second": report["as_second"]}
+    played = {name: part for name, part in parts.items() if part["games"]}
+    counts = {"games": "games", "won": "wins", "drawn": "draws", "lost": "losses"}
+    columns = {title: [str(part[key]) for part in played.values()] for title, key in counts.items()}
+    scores = [f"{part['score']:.3f}" for part in played.values()]
+    show({"": list(played), **columns, "score": scores}, numbers=[*columns, "score"])
+
+
+def _range(report: Json, middle: str, prefix: str, places: int) -> str:
+    """`0.985, 95 % interval 0.967 to 0.994`: such an interval need not be symmetric."""
+    if report[middle] is None:
+        return "unknown"
+    low, high = report[f"{prefix}_low"], report[f"{prefix}_high"]
+    return f"{report[middle]:.{places}f}, 95 % interval {low:.{places}f} to {high:.{places}f}"
 
 
 def _identity(row: Json) -> str:

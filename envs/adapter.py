@@ -224,4 +224,4 @@ class Adapter(Game):
 
     def _failure(self, copy: int, what: str, seat: int | None = None) -> GameError:
         where = "" if seat is None else f", seat {self.spec.seats[seat]}"
-        return GameError(f"{self.spec.name}, copy {copy}{where}: {what}")
+        return GameError(f"{self.spec.name}, copy {copy}{where}: {what}", copy)

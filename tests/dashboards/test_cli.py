@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from coordinator.run_folder import RunFolder
 from dashboards.cli import main
 
 
@@ -115,7 +116,6 @@ def test_tables_for_people(
 
 
 def test_a_run_that_was_killed_is_interrupted(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from coordinator.run_folder import RunFolder
     from coordinator.run_store import serve_store
 
     with serve_store(RunFolder.open(copied)) as (store, _):
@@ -123,6 +123,66 @@ def test_a_run_that_was_killed_is_interrupted(copied: Path, capsys: pytest.Captu
         store.set_state("running")
         assert run_json(capsys, "status", copied)["state"] == "running"
     assert run_json(capsys, "status", copied)["state"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("player", "message"),
+    [
+        ("mian", "unknown player mian: did you mean main?"),
+        ("main@77", "unknown player main@77: did you mean main@"),
+        ("zzz", "unknown player zzz: known are main, random, minimax, mcts:N"),
+    ],
+)
+def test_a_misspelt_player_is_wrong_usage(
+    resting: Path, capsys: pytest.CaptureFixture[str], player: str, message: str
+) -> None:
+    assert main(["eval", str(resting), "--player", player, "--against", "random", "--seed", "1"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_eval_passes_its_options_on(
+    resting: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    seat = {"games": 5, "wins": 4, "draws": 1, "losses": 0, "score": 0.9}
+    report = {"player": "main", "against": "main@0", **seat, "score_low": 0.7, "score_high": 0.97}
+    report |= {"games": 10, "as_first": seat, "as_second": seat}
+
+    def play(run: RunFolder, store: object, *options: object, **named: object) -> dict[str, object]:
+        asked.extend([run.path, *options, named])
+        return report
+
+    monkeypatch.setattr("coordinator.evaluation.evaluate", play)
+    arguments = ["eval", str(resting), "--player", "main", "--against", "main@0", "--games", "10", "--greedy"]
+    assert main([*arguments, "--seed", "3", "--json"]) == 0
+    assert asked == [resting.resolve(), "main", "main@0", 10, {"seed": 3, "greedy": True}]
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == (report, "")
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "score 0.900, 95 % interval 0.700 to 0.970" in out
+    assert err.startswith("seed ")
+
+
+@pytest.mark.slow
+def test_train_stop_resume_and_what_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = ["--rollout.copies", "64", "--runtime.round-steps", "2000", "--learner.algorithm.batch", "16"]
+    assert main(["train", "tictactoe", "--runtime", "inline", "--steps", "4000", *small]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("tictactoe in runs/tictactoe-1, seed ")
+    assert "Reached its goal" in out
+    assert "league resume runs/tictactoe-1 --seconds 60" in out
+    assert main(["resume", "runs/tictactoe-1", "--steps", "2000", "--quiet"]) == 0
+    capsys.readouterr()
+    report = run_json(capsys, "status", "runs/tictactoe-1")
+    assert report["state"] == "finished"
+    assert report["steps"] >= 6000
+    rows = run_json(capsys, "leaderboard", "runs/tictactoe-1")
+    assert {row["player"] for row in rows} == {"main", "random"}
+    run_json(capsys, "doctor", "runs/tictactoe-1")
 
 
 def test_envs_and_presets_json(capsys: pytest.CaptureFixture[str]) -> None:

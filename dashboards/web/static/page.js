@@ -124,6 +124,7 @@ function show(page) {
     showChart(rows);
     showLeaderboard(rows);
   }
+  if (changed("notes", page.notes)) byId("notes").replaceChildren(...page.notes.map((note) => html("li", {}, note)));
   if (changed("matches", page.last)) showMatches(page.last);
 }
 
