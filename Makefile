@@ -13,10 +13,11 @@ check: .venv/.installed  ## formatter, linter, strict types, import contracts, f
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "not slow"
 
 test: .venv/.installed  ## every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/pytest -m slow
 
 format: .venv/.installed
 	$(BIN)/ruff format $(CODE)

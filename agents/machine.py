@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import warnings
 from functools import cache
 
 import torch
@@ -23,7 +24,9 @@ def settle() -> None:
     One thread: the processes of a run fill the cores by themselves, and two threads that wait for each
     other collapse as soon as somebody else wants a core. And malloc keeps large buffers: by default it
     gives each back to the kernel and faults its pages in again, which halves the rate of large batches.
+    And torch is not to warn that what comes out of shared memory is read-only: nobody writes to it.
     """
+    warnings.filterwarnings("ignore", "The given NumPy array is not writable")
     torch.set_num_threads(1)
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):

@@ -89,20 +89,14 @@ class NetworkPolicy:
 
     @torch.inference_mode()
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
-        seat = self._place[torch.from_numpy(rows.seat)] if self._seats > 1 else None
-        observation, state = (
-            torch.from_numpy(rows.observation),
-            None if core is None else torch.from_numpy(core),
-        )
-        rounded = round_rows(len(observation))
-        with autocast(rounded):
-            parameters, after = self._network.act_parameters(
-                *(None if x is None else pad(x, rounded) for x in (observation, seat, state))
-            )
-        parameters, after = (
-            parameters[: len(observation)],
-            None if after is None else after[: len(observation)],
-        )
+        count = len(rows.seat)
+        computed = round_rows(count)
+        observation = pad(torch.from_numpy(rows.observation), computed)
+        place = pad(self._place[torch.from_numpy(rows.seat)], computed) if self._seats > 1 else None
+        before = None if core is None else pad(torch.from_numpy(core), computed)
+        with autocast(computed):
+            parameters, after = self._network.act_parameters(observation, place, before)
+        parameters = parameters[:count]
         mask = torch.from_numpy(rows.mask)
         if self._greedy:
             action = self._distribution.mode(parameters, mask)
@@ -111,7 +105,7 @@ class NetworkPolicy:
             action, log_prob = self._distribution.sample(parameters, mask, chance.torch)
         chosen = action.numpy()
         played = self._distribution.to_game(action).numpy() if self._bounded else chosen
-        return Choice(played, chosen, log_prob.numpy(), None if after is None else after.numpy())
+        return Choice(played, chosen, log_prob.numpy(), None if after is None else after[:count].numpy())
 
 
 class ScriptedPolicy:
@@ -138,9 +132,10 @@ def get_weights(network: torch.nn.Module) -> Weights:
 @torch.no_grad()
 def set_weights(network: torch.nn.Module, weights: Weights) -> None:
     """Copy a vector of parameters into a network: it shares no memory with it afterwards."""
+    size = sum(parameter.numel() for parameter in network.parameters())
+    if size != len(weights):
+        raise ValueError(f"the network has {size} parameters, the weights are {len(weights)}")
     vector, start = torch.from_numpy(weights), 0
     for parameter in network.parameters():
         parameter.copy_(vector[start : start + parameter.numel()].view_as(parameter))
         start += parameter.numel()
-    if start != len(weights):
-        raise ValueError(f"the network has {start} parameters, the weights are {len(weights)}")

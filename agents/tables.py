@@ -133,7 +133,7 @@ class Seating:
         self.holder[copies] = NOBODY
 
     def finish(self, copies: Index, returns: npt.NDArray[np.float64], decisions: Index) -> list[TableResult]:
-        """Episodes of `copies` are over and their seats free; returns what came of tables that this completes.
+        """Episodes of `copies` are over, their seats free; returns what came of tables that this completes.
 
         returns: [n, S] of every seat. decisions: [n] taken in the episode.
         """

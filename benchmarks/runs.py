@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -99,3 +101,12 @@ def action_probabilities(done: Trained, player: Player, weights: Weights) -> Flo
         logits, _ = network.act_parameters(observation, place, None)
     probabilities: Floats = logits.softmax(-1).double().numpy()
     return probabilities
+
+
+def describe_machine() -> str:
+    """Processor, cores and date: what figures are worth nothing without."""
+    names = [
+        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]  # fmt: skip
+    return f"{date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores of {names[0] if names else 'a processor'}"

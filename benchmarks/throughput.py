@@ -74,9 +74,7 @@ def measure(seconds: float, options: list[str]) -> Throughput:
                 rates.append(rate)
         if process.returncode:
             raise SystemExit((process.stderr.read() if process.stderr else b"").decode())
-    return Throughput(
-        statistics.median(rates), min(rates), max(rates), first, rss / 2**20, pss / 2**20, gemm
-    )
+    return Throughput(statistics.median(rates), min(rates), max(rates), first, rss / 2**20, pss / 2**20, gemm)
 
 
 def calibrate(seconds: float = 1.0) -> float:

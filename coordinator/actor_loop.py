@@ -28,7 +28,7 @@ from coordinator.policies import Policies
 from coordinator.snapshots import SnapshotError, SnapshotStore
 from coordinator.store import Store
 from envs.catalogue import make_game
-from envs.game import GameError
+from envs.game import Game, GameError
 from league.players import Outcome, Player
 
 BEAT_SECONDS = 0.2
@@ -91,28 +91,38 @@ class ActorLoop:
 
     def run(self) -> None:
         """Play until `stop`. Raises GameError where the game fails again and again."""
-        while not self._stopping.is_set():
-            with make_game(
-                self._config.game.name, self._config.rollout.copies, teams=self._config.game.teams
-            ) as game:
-                policies = Policies(
-                    self._config.learner,
-                    game.spec,
-                    self._snapshots,
-                    self._store.snapshots,
-                    self._players,
-                )
-                actor = Actor(self._config, game, self._players, policies)
-                actor.reset(int.from_bytes(os.urandom(4)))
-                self._known = {}
-                try:
-                    self._play(actor)
-                except GameError as error:
-                    self._give_back(actor, error)
         self._beat(force=True)
-        self._store.release(self._owner)
+        while not self._stopping.is_set():
+            try:
+                with make_game(
+                    self._config.game.name, self._config.rollout.copies, teams=self._config.game.teams
+                ) as game:
+                    self._play(self._make_actor(game))
+            except GameError as error:
+                self._pause(error)
+        self._beat(force=True)
+
+    def _make_actor(self, game: Game) -> Actor:
+        policies = Policies(
+            self._config.learner, game.spec, self._snapshots, self._store.snapshots, self._players
+        )
+        actor = Actor(self._config, game, self._players, policies)
+        actor.reset(int.from_bytes(os.urandom(4)))
+        self._known = {}
+        return actor
 
     def _play(self, actor: Actor) -> None:
+        """Play until `stop`, and give back what was not played to its end."""
+        try:
+            self._play_on(actor)
+        except GameError as error:
+            self._blame(actor, error)
+            raise
+        finally:
+            for seated in actor.seated():
+                self._store.give_back(seated.match.id, seated.attempt)
+
+    def _play_on(self, actor: Actor) -> None:
         while not self._stopping.is_set():
             self._lease(actor)
             if actor.playing and self._have_weights(actor):
@@ -197,17 +207,20 @@ class ActorLoop:
             },
         )
 
-    def _give_back(self, actor: Actor, error: GameError) -> None:
-        """The game failed: its match counts a failure, the others are offered again as they were."""
+    def _blame(self, actor: Actor, error: GameError) -> None:
+        """The game failed: so did the match that the copy played for, or all where it does not say."""
+        blamed = actor.seated() if error.copy is None else [actor.match_of(error.copy)]
+        for seated in blamed:
+            if seated is not None:
+                self._store.fail(seated.match.id, seated.attempt, str(error))
+
+    def _pause(self, error: GameError) -> None:
+        """Before another try. Raises the error where it came too often."""
         self._last_error = str(error)
         self._failures += 1
         self._shipment = []
-        blamed = actor.match_of(error.copy) if error.copy is not None else None
-        for seated in [blamed] if blamed else actor.seated():
-            self._store.fail(seated.match.id, seated.attempt, str(error))
-        self._store.release(self._owner)
+        self._beat(force=True)
         if self._failures >= FAILURES:
-            self._beat(force=True)
             raise error
         self._wait(0.2 * self._failures)
 

@@ -59,15 +59,9 @@ class RuntimeConfig:
         return self.actors or max(1, len(os.sched_getaffinity(0)) - 1)
 
     def __post_init__(self) -> None:
-        cores = len(os.sched_getaffinity(0))
-        if not 0 <= self.actors <= 8 * cores:
-            raise ValueError(
-                f"actors is {self.actors}, but this machine has {cores} cores: "
-                f"allowed are 0 (chosen from the cores) to {8 * cores}"
-            )
-        for name in ("round_steps", "inbox"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        for name, least in (("actors", 0), ("round_steps", 1), ("inbox", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least}")
         for name in ("checkpoint_seconds", "lease_seconds", "hang_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")

@@ -49,6 +49,7 @@ class Coordinator:
         self._next_match = store.next_match()
         self._recorded: list[tuple[Match, Outcome]] = []
         self._frozen: list[Snapshot] = []
+        self._left_out: set[str] = set()
         self._matchmaker = matchmaker(league)
         self._evaluation = Evaluation()
         self.absorb()
@@ -73,7 +74,8 @@ class Coordinator:
 
     def propose(self, count: int) -> list[Match]:
         """The next matches. What match N is follows from the seed, N and the league at that moment."""
-        view = self.view()
+        playable = [snapshot for snapshot in self.snapshots if snapshot.name not in self._left_out]
+        view = replace(self.view(), snapshots=playable)
         matches = [self._make_match(view, self._next_match + i) for i in range(count)]
         self._next_match += count
         return matches
@@ -87,6 +89,10 @@ class Coordinator:
         proposal = proposal or self._matchmaker(view, player, generator)
         seed = int(generator.integers(2**31))
         return make_match(proposal, number, self.config.league.episodes, seed, view)
+
+    def leave_out(self, identity: str) -> None:
+        """A snapshot whose file is damaged is drawn no more, until the next start."""
+        self._left_out.add(identity)
 
     def offer(self, count: int) -> None:
         """Put new matches on the ready list."""

@@ -30,8 +30,7 @@ from coordinator.store_types import RunState
 from envs.game import Game, GameError
 
 FAILURES = 3
-"""Times in a row that a game may fail before the run stops."""
-CHECKPOINTS_KEPT = 3
+"""Times in a row that the game may fail, no match having ended in between, before the run stops."""
 
 
 class Inline:
@@ -70,11 +69,12 @@ class Inline:
     def run(self) -> None:
         """Rounds, until the goal is reached or somebody asks to stop."""
         self._freeze()
+        self._commit(RunState.RUNNING)
+        self._session.begin()
         actor = self._make_actor()
         while not (self._session.reached or self._session.interrupted):
             try:
                 self._round(actor)
-                self._failures = 0
             except GameError as error:
                 actor.rollout.game.close()
                 self._failures += 1
@@ -113,6 +113,7 @@ class Inline:
             self._session.trained(self._learners.figures(), self._learners.steps(), self._learners.versions())
         for match, outcome in actor.outcomes():
             self._coordinator.record(match, outcome)
+            self._failures = 0
             self._freeze()
         self._session.show()
 

@@ -6,17 +6,22 @@ what the store and the files say.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-from coordinator.config import RunConfig, Runtime
+from coordinator.config import RunConfig, Runtime, RuntimeConfig
 from coordinator.coordinator import Coordinator
 from coordinator.metrics import Metrics
-from coordinator.options import from_plain, to_plain
+from coordinator.options import OptionError, from_plain, to_plain
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import serve_store
 from coordinator.session import Goal, Session, StopSignal, Watch
+from coordinator.store_types import RunState
 from envs.catalogue import make_game
 from league.players import LeagueError
+
+ACTORS_A_CORE = 8
+"""More than so many would only wait for one another."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ def train(
     Raises GameError, LeagueError, StoreError, SnapshotError, AgentError or RunFolderError, each with a line
     for the user; whatever was committed before is safe.
     """
+    _check_machine(config.runtime)
     stop = StopSignal()
     with (
         stop.listening(),
@@ -59,6 +65,8 @@ def train(
         goal = next_goal(store.status(), at, steps, seconds)
         with Metrics(run.metrics, resumed_at=at) as metrics:
             session = Session(run.path.name, coordinator, store, metrics, goal, stop, watch)
+            # at once, so that whoever resumes after a kill knows the goal
+            coordinator.commit(status=session.status(), state=RunState.RUNNING)
             match config.runtime.runtime:
                 case Runtime.INLINE:
                     from agents.machine import settle
@@ -95,6 +103,16 @@ def next_goal(status: dict[str, object], at: int, steps: int | None, seconds: fl
         steps=None if steps is None else begin + steps,
         seconds=None if seconds is None else done + seconds,
     )
+
+
+def _check_machine(runtime: RuntimeConfig) -> None:
+    """A run may have been made on a larger machine. Raises OptionError where this one is too small for it."""
+    cores = len(os.sched_getaffinity(0))
+    if runtime.address == "local" and runtime.actors > ACTORS_A_CORE * cores:
+        raise OptionError(
+            f"runtime.actors {runtime.actors}: this machine has {cores} cores; "
+            f"allowed are 0 (chosen from the cores) to {ACTORS_A_CORE * cores}"
+        )
 
 
 def load_config(run: RunFolder) -> RunConfig:

@@ -57,7 +57,6 @@ class Learners:
         for name, checkpoint in checkpoints.items():
             if name in self._learners:
                 self._learners[name].load_state(*self._checkpoints.read(checkpoint.sha256))
-                self._generations[name] = checkpoint.generation
         self._remember()
 
     def train(self, name: str, batch: Trajectory) -> None:

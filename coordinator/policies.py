@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 
 from agents.config import LearnerConfig
+from agents.errors import AgentError
 from agents.policy import Behaviour, NetworkPolicy, ScriptedPolicy, Weights
 from agents.scripted import make_scripted
-from coordinator.snapshots import SnapshotStore
+from coordinator.snapshots import SnapshotError, SnapshotStore
 from envs.game import GameSpec
 from league.players import Player, Snapshot, split_identity
 
@@ -66,7 +67,12 @@ class Policies:
         name, _ = split_identity(identity)
         if identity not in self._hashes:
             self._hashes = {snapshot.name: snapshot.sha256 for snapshot in self._registered()}
+        if identity not in self._hashes:
+            raise AgentError(f"no snapshot is called {identity}")
         policy = self.live(name)
-        tensors, meta = self._snapshots.read(self._hashes[identity])
+        try:
+            tensors, meta = self._snapshots.read(self._hashes[identity])
+        except SnapshotError as error:
+            raise SnapshotError(error.path, f"{error.what} (it is {identity})") from error
         policy.load(tensors["weights"], meta["version"])
         return policy

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,32 +18,35 @@ SETTINGS = {
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # glibc otherwise gives every large buffer back to the kernel, which halves the rate of large batches.
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
 }
 
 
+MARK = "SELFPLAY_LEAGUE_RUN"
+"""In the environment of every process of a local cluster: the run's folder."""
+
+
 class ClusterError(Exception):
-    """Ray cannot be reached or started. The message is one line for the user to read."""
+    """Ray cannot be started or reached, or what it runs keeps failing. One line for the user to read."""
 
 
 @contextmanager
 def cluster(address: str, namespace: str, folder: Path) -> Iterator[None]:
     """Ray for as long as the context lasts.
 
-    address: `local` starts one that ends with this process; anything else is joined. folder: where to note
-    the session, so that the next start can clear away what a killed one left behind.
+    address: `local` starts one that ends with this process; anything else is joined. folder: the run's,
+    whose lock is held; what an earlier start of it that was killed left behind is cleared away.
+    Raises ClusterError.
     """
-    note = folder / "ray.json"
-    sweep(note)
+    sweep(folder)
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    os.environ[MARK] = str(folder)
     import ray
 
     local = address == "local"
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        context = ray.init(
+        ray.init(
             address=address,
             namespace=namespace,
             log_to_driver=False,
@@ -54,33 +57,28 @@ def cluster(address: str, namespace: str, folder: Path) -> Iterator[None]:
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"runtime.address {address}: {' '.join(str(error).split())}") from error
+    signal.signal(signal.SIGTERM, handler)  # Ray has put its own in place, which ends the process at once
     try:
-        if local:
-            note.write_text(json.dumps({"session": context.address_info["session_dir"]}))
         yield
+    except ray.exceptions.RayError as error:
+        raise ClusterError(f"Ray failed: {' '.join(str(error).split())}") from error
     finally:
         ray.shutdown()
-        if local:
-            sweep(note)
+        sweep(folder)
 
 
-def sweep(note: Path) -> list[int]:
-    """Kill what is left of the session that `note` speaks of; returns the process ids."""
-    with suppress(OSError, ValueError, KeyError):
-        session = json.loads(note.read_text())["session"]
-        left = [process for process in psutil.process_iter() if _belongs(process, session)]
-        for process in left:
-            with suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(left, timeout=5)
-        note.unlink()
-        return [process.pid for process in left]
-    return []
+def sweep(folder: Path) -> list[int]:
+    """Kill what is left of the local clusters of a run; returns the process ids."""
+    left = [process for process in psutil.process_iter() if _belongs(process, folder)]
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(left, timeout=5)
+    return [process.pid for process in left]
 
 
-def _belongs(process: psutil.Process, session: str) -> bool:
-    """Whether a process was started for a Ray session: all of them are told its folder."""
+def _belongs(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.pid != os.getpid() and any(session in part for part in process.cmdline())
+        return process.pid != os.getpid() and process.environ().get(MARK) == str(folder)
     except psutil.Error:
         return False

@@ -8,7 +8,8 @@
     checkpoints/    learners' states, by hash
     metrics/        figures over time
 
-Who waits for whom: nobody. One process at a time holds the lock; another is told which one and gives up.
+Who waits for whom: one process at a time holds the lock; another tries for two seconds, is told which one
+holds it, and gives up.
 The kernel gives the lock back when its holder dies, however it dies.
 """
 
@@ -34,6 +35,9 @@ from league.codec import dumps, loads
 from league.players import LeagueError
 
 SCHEMA = 1
+PATIENCE = 40
+"""Attempts to take the lock: whoever looks at a resting run (`league status`) holds it for a moment."""
+ATTEMPT_SECONDS = 0.05
 HALF_DELETED = 0
 """The schema of a run that `--force` was killed over."""
 
@@ -181,14 +185,14 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, attempts: int = 10) -> bool:
-    """Take a lock, or find it held. Patient, since who asks for the `holder` holds it for a moment."""
+def _acquire(descriptor: int, attempts: int = PATIENCE) -> bool:
+    """Take a lock, or find it held."""
     for _ in range(attempts):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            time.sleep(0.05)
+            time.sleep(ATTEMPT_SECONDS)
     return False
 
 

@@ -102,6 +102,11 @@ class Session:
         self._next_frame = self._next_rating = self._next_metrics = 0.0
         self._latest: dict[str, float] = {}
 
+    def begin(self) -> None:
+        """Everything is up: training begins, and so does its clock."""
+        self._began = time.monotonic()
+        self._recent = deque([(self._began, self.steps, 0, 0.0)])
+
     @property
     def seconds(self) -> float:
         """Of training, over all starts."""

@@ -51,6 +51,10 @@ class SnapshotError(Exception):
         self.path = path
         self.what = what
 
+    def __reduce__(self) -> tuple[type[SnapshotError], tuple[Path, str]]:
+        """It is pickled from the process that found it to the one that tells the user."""
+        return type(self), (self.path, self.what)
+
 
 class SnapshotStore:
     """A folder of snapshots. Many processes may read and write it at a time, on one machine."""

@@ -202,6 +202,10 @@ class Store(StoreReader):
         """Give a failed match back: offered again, or parked at the third failure. Safe to repeat."""
         self._connection.run("fail", match, attempt, why or "failed")
 
+    def give_back(self, match: int, attempt: int) -> None:
+        """Give back a match that did nothing wrong: offered again, no failure counted. Safe to repeat."""
+        self._connection.run("fail", match, attempt, "")
+
     def heartbeat(self, owner: str, beat: dict[str, Any]) -> None:
         """Say that an actor lives, with its figures."""
         self._command("hset", "actors", owner, dumps(beat))

@@ -24,6 +24,7 @@ USER_ERRORS = (
     ("coordinator.store_types", "StoreError"),
     ("coordinator.snapshots", "SnapshotError"),
     ("coordinator.run_folder", "RunFolderError"),
+    ("coordinator.ray_cluster", "ClusterError"),
 )
 """Where the errors live whose message is one line for the user. Named, so as to import none of them here."""
 
@@ -45,6 +46,9 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit status."""
+    # Before numpy is loaded. Its threads for small matrices cost far more than they save, here and in every
+    # process that is started from this one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if advice := misplaced():
             raise UsageError(advice)

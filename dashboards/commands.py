@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 from collections.abc import Iterable
 
+from dashboards.figures import several
 from dashboards.reading import reading
-from dashboards.tables import print_json, say, show, show_eval, show_leaderboard, show_status
+from dashboards.tables import print_json, say, show, show_cycles, show_eval, show_leaderboard, show_status
 from dashboards.usage import unknown
 from league.players import Snapshot
 
@@ -21,8 +23,13 @@ LAST_MATCHES = 30
 def leaderboard(args: argparse.Namespace) -> int:
     """Who is how strong."""
     with reading(args.run, args.redis) as run:
-        rows = run.leaderboard()
-    print_json(rows) if args.json else show_leaderboard(rows)
+        if args.json:
+            print_json(run.leaderboard())
+            return 0
+        rows = run.rows()
+        board, cycles = run.board(rows), run.cycles(rows)
+    show_leaderboard(board)
+    show_cycles(cycles)
     return 0
 
 
@@ -41,8 +48,9 @@ def matches(args: argparse.Namespace) -> int:
             print_json(run.matches(args.last))
             return 0
         lines = run.match_lines(args.last or LAST_MATCHES)
+        ready = run.store.counts().ready
     if not lines:
-        say("No match has been made yet.")
+        say("No match has been played yet.")
         return 0
     show(
         {
@@ -55,6 +63,8 @@ def matches(args: argparse.Namespace) -> int:
         numbers=("match",),
         grow="why",
     )
+    if ready:
+        say("", f"{several(ready, 'more match')} made and not begun.")
     return 0
 
 
@@ -84,6 +94,8 @@ def evaluate(args: argparse.Namespace) -> int:
     """Let one player meet another."""
     from coordinator.evaluation import evaluate as play
 
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)  # for `module:factory`; last, so that nothing here hides an installed package
     seed = args.seed
     if seed is None:
         seed = secrets.randbelow(2**31)

@@ -24,10 +24,11 @@ from coordinator.report import (
 )
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
-from coordinator.store_types import LoggedResult, RunState
+from coordinator.store_types import LoggedResult, MatchState, RunState
 from league.config import LeagueConfig
 from league.leaderboard import Row, leaderboard
 from league.ledger import Ledger
+from league.ratings.diagnostics import Cycles, cyclic_triples
 from league.view import LeagueView
 
 if TYPE_CHECKING:
@@ -81,6 +82,15 @@ class Reading:
         """Rows of `league leaderboard --json`."""
         return leaderboard_rows(self.rows())
 
+    def board(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """The leaderboard for people: the same rows, and which of them are still in the making."""
+        return [{**line, "live": row.live} for line, row in zip(leaderboard_rows(rows), rows, strict=True)]
+
+    def cycles(self, rows: Sequence[Row]) -> Cycles:
+        """Among the rows of the leaderboard: how often A beats B, B beats C, and C beats A."""
+        nodes = [row.player if row.generation is None else f"{row.player}@{row.generation}" for row in rows]
+        return cyclic_triples(self.view().ledger.tally, nodes)
+
     @property
     def _league(self) -> LeagueConfig:
         return from_plain(LeagueConfig, self.run.config["league"])
@@ -99,10 +109,10 @@ class Reading:
         return rows if last is None else rows[-last:]
 
     def match_lines(self, last: int) -> list[MatchLine]:
-        """The newest matches in words, oldest first."""
+        """The newest results, and every match that is parked or being played, in words; oldest first."""
         lines = [match_line(result) for result in self.store.last_results(last)]
-        lines += [open_line(match) for match in self.store.open_matches()]
-        return sorted(lines, key=lambda line: line.id)[-last:]
+        begun = [match for match in self.store.open_matches() if match.state is not MatchState.READY]
+        return sorted([*lines, *map(open_line, begun)], key=lambda line: line.id)
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Rows of `league snapshots --json`."""
@@ -127,8 +137,8 @@ class Reading:
     def page(self) -> dict[str, Any]:
         """Everything that the web page shows, as JSON."""
         rows = self.rows()
-        board = [{**line, "live": row.live} for line, row in zip(leaderboard_rows(rows), rows, strict=True)]
-        return {**asdict(self.frame(rows)), "leaderboard": board}
+        cycles = self.cycles(rows)._asdict()
+        return {**asdict(self.frame(rows)), "leaderboard": self.board(rows), "cycles": cycles}
 
 
 @contextmanager

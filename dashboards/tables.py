@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dashboards.figures import clock_time, interval, several, short
+from league.ratings.diagnostics import Cycles
 
 Json = dict[str, Any]
 
@@ -55,7 +56,7 @@ def show_leaderboard(rows: Sequence[Json]) -> None:
     returns = any(row.get("return_mean") is not None for row in rows)
     columns: dict[str, list[str | Text]] = {
         "": [str(place) for place in range(1, len(rows) + 1)],
-        "player": [Text(_identity(row), "bold") for row in rows],
+        "player": [_who(row) for row in rows],
     }
     if returns:
         columns["return"] = [
@@ -72,6 +73,20 @@ def show_leaderboard(rows: Sequence[Json]) -> None:
             columns[name] = [_percent(row.get(key)) for row in rows]
     columns["role"] = [row["role"] for row in rows]
     show(columns, numbers=[name for name in columns if name not in ("player", "role")])
+
+
+def show_cycles(cycles: Cycles) -> None:
+    """Whether one number can order the players at all."""
+    if cycles.triples:
+        say(
+            "", f"{several(cycles.triples, 'triple')} of players with three decided pairs: {_cyclic(cycles)}."
+        )
+
+
+def _cyclic(cycles: Cycles) -> str:
+    if not cycles.cyclic:
+        return "none goes round in a circle"
+    return f"{cycles.cyclic} {'goes' if cycles.cyclic == 1 else 'go'} round in a circle, where Elo misleads"
 
 
 def show_status(status: Json) -> None:
@@ -131,6 +146,11 @@ def _range(report: Json, middle: str, prefix: str, places: int) -> str:
 
 def _identity(row: Json) -> str:
     return row["player"] if row["generation"] is None else f"{row['player']}@{row['generation']}"
+
+
+def _who(row: Json) -> Text:
+    """A generation in the making has no snapshot yet: its player's name alone stands for it."""
+    return Text.assemble((_identity(row), "bold"), (" learning" if row.get("live") else "", "dim"))
 
 
 def _percent(share: float | None) -> str:

@@ -6,6 +6,8 @@ import argparse
 import re
 import secrets
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -89,28 +91,38 @@ def free_folder(env: str) -> Path:
     return RUNS / f"{name}-{number}"
 
 
-def next_commands(run: Path) -> list[str]:
-    """What a newcomer may try next."""
+def next_commands(run: Path, player: str, league: str) -> list[str]:
+    """What a newcomer may try next. player: one of the run; league: how the command is called here."""
     folder = shlex.quote(str(run))
     return [
-        f"league eval {folder} --player main --against random --greedy",
-        f"league resume {folder} --seconds 60",
-        f"league dashboard {folder}",
+        f"{league} eval {folder} --player {player} --against random --greedy",
+        f"{league} resume {folder} --seconds 60",
+        f"{league} dashboard {folder}",
     ]
+
+
+def program() -> str:
+    """`league`; where a shell would not find that, the path by which this program was called."""
+    called = Path(sys.argv[0])
+    if called.name != "league" or shutil.which("league"):
+        return "league"
+    return shlex.quote(str(_as_typed(called)))
 
 
 def _train(config: RunConfig, run: RunFolder, args: argparse.Namespace) -> int:
     from coordinator.launch import train
 
     folder = _as_typed(run.path)
-    say(f"{config.game.name} in {folder}, seed {config.seed}")
+    wait = "; processes start, which takes some seconds" if config.runtime.runtime == "ray" else ""
+    say(f"{config.game.name} in {folder}, seed {config.seed}{wait}")
     with live_view(Console(), args.quiet) as watch:
         result = train(config, run, watch=watch, steps=args.steps, seconds=args.seconds)
     how = "Reached its goal" if result.reached else "Stopped cleanly"
     say(f"{how}: {short(result.steps)} steps in {clock_time(result.seconds)}.", "")
     with reading(run.path, args.redis) as now:
-        show_leaderboard(now.leaderboard())
-    say("", "Next:", *(f"  {command}" for command in next_commands(folder)))
+        player = next(iter(now.store.players()))
+        show_leaderboard(now.board(now.rows()))
+    say("", "Next:", *(f"  {command}" for command in next_commands(folder, player, program())))
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -142,6 +143,24 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         pass
     with run.lock():  # given back
         pass
+
+
+def test_who_wants_a_run_waits_while_another_looks_at_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `league resume` does while `league status` holds the lock; here it is given back after 1.9 s."""
+    run = RunFolder.create(tmp_path, CONFIG)
+    looking, slept = ExitStack(), [0.0]
+    looking.enter_context(run.lock())
+
+    def sleep(seconds: float) -> None:
+        slept[0] += seconds
+        if slept[0] >= 1.9:
+            looking.close()
+
+    monkeypatch.setattr("coordinator.run_folder.time.sleep", sleep)
+    with run.lock():
+        assert slept[0] == pytest.approx(1.9)
 
 
 def test_an_error_under_the_lock_passes_through(tmp_path: Path) -> None:

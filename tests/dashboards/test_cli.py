@@ -13,6 +13,9 @@ import pytest
 
 from coordinator.run_folder import RunFolder
 from dashboards.cli import main
+from dashboards.tables import show_cycles
+from dashboards.training import program
+from league.ratings.diagnostics import Cycles
 
 
 def run_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
@@ -113,6 +116,56 @@ def test_tables_for_people(
     out = capsys.readouterr().out
     for words in shown:
         assert words in out
+
+
+def test_the_leaderboard_says_who_still_learns_and_what_elo_hides(
+    resting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", str(resting)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines if " learning " in line] == ["main@4"]
+    assert "triples of players with three decided pairs: none goes round in a circle." in lines[-1]
+
+
+def test_cycles_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    for cycles in (Cycles(0, 0), Cycles(1, 1), Cycles(2, 9)):
+        show_cycles(cycles)
+    out = capsys.readouterr().out.split("\n\n")
+    assert (
+        out[0].strip()
+        == "1 triple of players with three decided pairs: 1 goes round in a circle, where Elo misleads."
+    )
+    assert (
+        out[1].strip()
+        == "9 triples of players with three decided pairs: 2 go round in a circle, where Elo misleads."
+    )
+
+
+def test_matches_that_nobody_began_are_only_counted(
+    resting: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["matches", str(resting), "--last", "3"]) == 0
+    out = capsys.readouterr().out
+    numbers = [line.split()[0] for line in out.splitlines()[1:] if line]
+    assert numbers == ["38", "39", "40", "41", "42", "1"]
+    assert "1 more match made and not begun." in out
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "shown"),
+    [
+        (".venv/bin/league", None, ".venv/bin/league"),
+        ("/opt/a folder/league", None, "'/opt/a folder/league'"),
+        ("/opt/league", "/opt/league", "league"),
+        ("/usr/bin/pytest", None, "league"),
+    ],
+)
+def test_the_next_commands_can_be_typed_as_they_stand(
+    called: str, on_path: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda name: on_path)
+    assert program() == shown
 
 
 def test_a_run_that_was_killed_is_interrupted(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:

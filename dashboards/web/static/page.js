@@ -90,6 +90,12 @@ function showLeaderboard(rows) {
   fillTable(byId("leaderboard"), columns, rows);
 }
 
+/** Whether one number can order the players at all. */
+function showCycles({ cyclic, triples }) {
+  byId("cycles").textContent = `${cyclic} of ${triples} triples of players go round in a circle: A beats B, B beats C, C beats A.`;
+  byId("cycles").hidden = !triples;
+}
+
 function showMatches(matches) {
   const columns = [
     ["Match", (match) => String(match.id), "number"],
@@ -124,6 +130,7 @@ function show(page) {
     showChart(rows);
     showLeaderboard(rows);
   }
+  if (changed("cycles", page.cycles)) showCycles(page.cycles);
   if (changed("notes", page.notes)) byId("notes").replaceChildren(...page.notes.map((note) => html("li", {}, note)));
   if (changed("matches", page.last)) showMatches(page.last);
 }

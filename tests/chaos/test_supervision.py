@@ -1,0 +1,169 @@
+"""What goes wrong in one place stays there: the run names it, and goes on with the rest where it can."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coordinator.run_folder import RunFolder
+from coordinator.run_store import open_store
+from coordinator.store import Store
+from tests.e2e.runs import (
+    SMALL,
+    assert_healthy,
+    assert_one_line,
+    league,
+    options,
+    processes_of,
+    training,
+)
+
+THROWS = {
+    **SMALL,
+    "rollout.copies": 8,
+    "learner.algorithm.batch": 8,
+    "league.episodes": 8,
+    "league.snapshot_steps": 1_000,
+    "league.snapshot_min_steps": 500,
+    "league.latest_probability": 0.3,
+    "runtime.round_steps": 1_000,
+    "runtime.checkpoint_seconds": 1.0,
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def train(env: str, folder: Path, runtime: str, *words: object, **fields: object) -> list[object]:
+    game = f"tests.e2e.envs_for_tests:{env}"
+    where = {"runtime.runtime": runtime, **{f"runtime.{name}": value for name, value in fields.items()}}
+    return ["train", game, "--run", folder, "--seed", 1, *words, *options({**THROWS, **where})]
+
+
+def notes(folder: Path) -> str:
+    with open_store(RunFolder.open(folder)) as store:
+        return "\n".join(store.status()["notes"])
+
+
+def test_an_actor_whose_environment_hangs_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISHAPS", str(tmp_path))
+    folder = tmp_path / "run"
+    with training(folder, *train("hangs_once", folder, "ray", actors=2, hang_seconds=3)) as run:
+        meanwhile: list[int] = []
+
+        def replaced(store: Store) -> bool:
+            meanwhile.append(store.counts().done)
+            return any("has not moved for" in note for note in store.status().get("notes", []))
+
+        run.wait_until(replaced)
+        assert (tmp_path / "hung").exists()
+        assert meanwhile[-1] > 0, "the other actor went on"
+        count = meanwhile[-1]
+        run.wait_until(lambda store: store.counts().done > count + 20)
+        run.process.terminate()
+        assert run.finish() == 0, run.tail()
+    assert not processes_of(folder)
+    assert_healthy(folder)
+
+
+@pytest.mark.parametrize("runtime", ["inline", "ray"])
+def test_an_environment_that_raises_at_times(runtime: str, tmp_path: Path) -> None:
+    done = league(*train("raises_at_times", tmp_path / "run", runtime, "--steps", 12_000, actors=1))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert_healthy(tmp_path / "run")
+    if runtime == "inline":
+        assert "ValueError: the dice fell off the table; started anew" in notes(tmp_path / "run")
+
+
+@pytest.mark.parametrize("runtime", ["inline", "ray"])
+def test_an_environment_that_always_raises(runtime: str, tmp_path: Path) -> None:
+    done = league(*train("raises_always", tmp_path / "run", runtime))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert_one_line(
+        done.stdout + done.stderr, "raises_always, copy 0: .*ValueError: the dice fell off the table"
+    )
+    assert not processes_of(tmp_path / "run")
+    assert_healthy(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a few generations."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    done = league(*train("sound", folder, "inline", "--steps", 6_000))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-10])
+
+
+def flip_a_bit(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-20] ^= 1
+    file.write_bytes(data)
+
+
+def delete(file: Path) -> None:
+    shutil.rmtree(file.parent)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, delete])
+def test_a_damaged_snapshot_is_named_and_left_out(
+    damage: Callable[[Path], None], trained: Path, tmp_path: Path
+) -> None:
+    folder = copy(trained, tmp_path)
+    damage(snapshot_file(folder, "main@1"))
+    done = league("resume", folder, "--steps", 4_000)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "(it is main@1)" in notes(folder)
+    failed = league("doctor", folder)
+    assert failed.returncode == 1
+    assert "main@1: " in failed.stdout
+
+
+def test_a_snapshot_damaged_while_ray_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with training(folder, *train("sound", folder, "ray", actors=1)) as run:
+        run.wait_until(lambda store: len(store.snapshots()) >= 3)
+        flip_a_bit(snapshot_file(folder, "main@1"))
+        run.process.terminate()  # so that no process has it in memory
+        assert run.finish() == 0, run.tail()
+    with training(folder, "resume", folder, "--seconds", 600) as run:
+        run.wait_until(lambda store: any("(it is main@1)" in note for note in store.status()["notes"]))
+        counts = []
+        run.wait_until(lambda store: bool(counts.append(store.counts()) or True))
+        run.wait_until(lambda store: store.counts().done > counts[0].done + 100)
+        run.process.terminate()
+        assert run.finish() == 0, run.tail()
+    assert "Traceback" not in run.text()
+    with open_store(RunFolder.open(folder)) as store:
+        parked = store.counts().parked
+        assert 0 < parked < 50, "the matches that were on the list, and no more"
+
+
+def test_a_damaged_checkpoint_is_one_line(trained: Path, tmp_path: Path) -> None:
+    folder = copy(trained, tmp_path)
+    with open_store(RunFolder.open(folder)) as store:
+        name = store.checkpoints()["main"].sha256
+    flip_a_bit(folder / "checkpoints" / name / "tensors.safetensors")
+    done = league("resume", folder, "--steps", 4_000)
+    assert done.returncode == 1
+    assert_one_line(done.stdout + done.stderr, f"checkpoints/{name}/tensors.safetensors: damaged")
+
+
+def copy(run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(run, tmp_path / "run")
+
+
+def snapshot_file(folder: Path, name: str) -> Path:
+    with open_store(RunFolder.open(folder)) as store:
+        sha256 = {snapshot.name: snapshot.sha256 for snapshot in store.snapshots()}[name]
+    return folder / "snapshots" / sha256 / "tensors.safetensors"
