@@ -158,7 +158,8 @@ class Columns:
             for name in TIMED:
                 source, full = getattr(self._open, name), getattr(self._full, name)
                 if source is not None:
-                    full[:, target] = source[:, now]
+                    # `clip` writes straight to `out`; the default would copy it first.
+                    np.take(source, now, axis=1, out=full[:, target], mode="clip")
                     source[0, now] = source[self.unroll, now]
             self._full.place[target] = self._open.place[now]
             if self._open.core is not None and self._full.core is not None:

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from agents.algorithms.impala import Batch, Losses, impala
-from agents.config import Cooperation, LearnerConfig
+from agents.config import Cooperation, LearnerConfig, OptimizerKind
 from agents.distributions import distribution_for
 from agents.errors import AgentError
 from agents.machine import autocast
 from agents.networks import CentralCritic, PolicyNetwork
+from agents.optimizer import Optimizer
 from agents.policy import Weights, get_weights, set_weights
 from agents.trajectory import Trajectory, team_seats
 from envs.game import GameSpec
@@ -68,9 +69,7 @@ class Learner:
         if self._critic is not None:
             self._modules["critic"] = self._critic
         self._parameters = [*self._modules.parameters()]
-        self._optimizer = torch.optim.Adam(
-            self._parameters, lr=config.algorithm.learning_rate, eps=1e-5, fused=True
-        )
+        self._optimizer = self._make_optimizer()
         self._seats = seats
 
     def weights(self) -> Weights:
@@ -80,7 +79,7 @@ class Learner:
     def set_weights(self, weights: Weights) -> None:
         """Start from somebody else's network, with a fresh optimizer."""
         set_weights(self._network, weights)
-        self._optimizer.state.clear()
+        self._optimizer.reset()
 
     def update(self, trajectory: Trajectory) -> Update:
         """One step of gradient descent on a batch of columns."""
@@ -88,18 +87,19 @@ class Learner:
         decisions = trajectory.decisions
         if not decisions:
             return Update(0, dropped, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, skipped=False)
-        learning_rate, entropy_cost = self._schedule()
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+        pace, entropy_cost = self._schedule()
         losses = self._losses(trajectory, entropy_cost)
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.forget_gradients()
         torch.autograd.backward(losses.total)
         losses = Losses(*(term.detach() for term in losses))
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.algorithm.max_gradient_norm))
         finite = bool(np.isfinite(norm)) and bool(losses.total.isfinite())
         lag = float(np.mean(self.version - trajectory.version[:-1]))
         if finite:
-            self._optimizer.step()
+            self._optimizer.step(
+                matrix_learning_rate=pace * self.config.algorithm.matrix_learning_rate,
+                learning_rate=pace * self.config.algorithm.learning_rate,
+            )
             self.version += 1
             self.steps += decisions
             self.skipped = 0
@@ -120,9 +120,7 @@ class Learner:
     def state(self) -> tuple[Tensors, dict[str, Any]]:
         """Everything: (tensors by name, counters). Shares no memory with the learner."""
         tensors = {f"model.{name}": _copy(value) for name, value in self._modules.state_dict().items()}
-        for index, parameter in enumerate(self._parameters):
-            for name, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{index}.{name}"] = _copy(value)
+        tensors |= {f"optimizer.{name}": _copy(value) for name, value in self._optimizer.tensors.items()}
         return tensors, {"version": self.version, "steps": self.steps, "skipped": self.skipped}
 
     def load_state(self, tensors: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -135,14 +133,8 @@ class Learner:
         except RuntimeError as error:
             why = " ".join(str(error).split())
             raise AgentError(f"the checkpoint is of another network than the configuration: {why}") from error
-        self._optimizer.state.clear()
-        for index, parameter in enumerate(self._parameters):
-            prefix = f"optimizer.{index}."
-            slots = {
-                k.removeprefix(prefix): torch.tensor(v) for k, v in tensors.items() if k.startswith(prefix)
-            }
-            if slots:
-                self._optimizer.state[parameter] = slots
+        optimizer = {name: value for name, value in tensors.items() if name.startswith("optimizer.")}
+        self._optimizer.load({k.removeprefix("optimizer."): torch.tensor(v) for k, v in optimizer.items()})
         self.version, self.steps = int(meta["version"]), int(meta["steps"])
         self.skipped = int(meta["skipped"])
 
@@ -153,12 +145,19 @@ class Learner:
         dropped = int(np.count_nonzero(~fresh))
         return (trajectory.select(fresh) if dropped else trajectory), dropped
 
+    def _make_optimizer(self) -> Optimizer:
+        matrices: list[nn.Parameter] = []
+        if self.config.algorithm.optimizer is OptimizerKind.MUON:
+            matrices = self._network.matrices() + (self._critic.matrices() if self._critic else [])
+        inner = {id(p) for p in matrices}
+        return Optimizer(matrices=matrices, others=[p for p in self._parameters if id(p) not in inner])
+
     def _schedule(self) -> tuple[float, float]:
-        """Learning rate and entropy cost after `steps` decisions: linear, then constant."""
+        """(share of the first learning rate, entropy cost) after `steps` decisions: linear, then constant."""
         c = self.config.algorithm
         done = min(1.0, self.steps / c.anneal_steps) if c.anneal_steps else 0.0
         return (
-            c.learning_rate + done * (c.final_learning_rate - c.learning_rate),
+            1.0 + done * (c.final_learning_rate / c.learning_rate - 1.0),
             c.entropy_cost + done * (c.final_entropy_cost - c.entropy_cost),
         )
 

@@ -78,6 +78,11 @@ class PolicyNetwork(nn.Module):
         if self.value is not None:
             nn.init.orthogonal_(self.value.weight, 1.0)
 
+    def matrices(self) -> list[nn.Parameter]:
+        """Weights between hidden layers: what Muon is for. Neither biases nor heads."""
+        inner = [self.features] if self.lstm is None else [self.features, self.lstm]
+        return [p for module in inner for p in module.parameters() if p.ndim > 1]
+
     def initial_core(self, rows: int) -> Tensor | None:
         """[rows, 2, H] recurrent state at the start of an episode: zeros; None without an LSTM."""
         if self.lstm is None:
@@ -156,6 +161,10 @@ class CentralCritic(nn.Module):
         self.value = nn.Linear(width, 1)
         initialise(self)
         nn.init.orthogonal_(self.value.weight, 1.0)
+
+    def matrices(self) -> list[nn.Parameter]:
+        """Weights between hidden layers: what Muon is for. Neither biases nor the head."""
+        return [p for module in (self.torso, self.dense) for p in module.parameters() if p.ndim > 1]
 
     def forward(self, seen: Tensor) -> Tensor:
         """[T, B, *state], or [T, B, S, *observation] where the game has no global state -> [T, B]."""

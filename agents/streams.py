@@ -41,6 +41,8 @@ class Streams:
 
     def __init__(self, spec: GameSpec, copies: int, config: StreamConfig) -> None:
         self.groups = [np.array(seats) for seats in config.groups(spec)]
+        self._seats_of = np.stack(self.groups)
+        self._joint = config.cooperation is Cooperation.JOINT
         self._group_of = np.full(len(spec.seats), -1, np.intp)
         self._place_in = np.zeros(len(spec.seats), np.intp)
         for group, seats in enumerate(self.groups):
@@ -48,10 +50,10 @@ class Streams:
             self._place_in[seats] = np.arange(len(seats))
         self.columns = Columns(
             spec,
-            places=np.tile(seat_places(spec)[np.stack(self.groups)], (copies, 1)),
+            places=np.tile(seat_places(spec)[self._seats_of], (copies, 1)),
             unroll=config.unroll,
             batch=config.batch,
-            state=config.cooperation is Cooperation.JOINT,
+            state=self._joint,
             core=config.core,
         )
 
@@ -72,21 +74,21 @@ class Streams:
         copies, seats: [n] of every row; the other arrays are [n, ...]. core: [C, seats of the game, 2, H]
         recurrent state before this tick.
         """
-        columns, places = self.columns, self._place_in[seats]
+        columns, shown = self.columns, step.state if self._joint else None
         streams = copies * len(self.groups) + self._group_of[seats]
         if columns.seats == 1:
-            state = None if core is None else core[copies, seats][:, None]
-            rows = columns.begin_row(
-                streams, version, None if step.state is None else step.state[copies], state
-            )
+            state = None if shown is None else shown[copies]
+            before = None if core is None else core[copies, seats][:, None]
+            rows = columns.begin_row(streams, version, state, before)
             columns.write(rows, streams, 0, observation, mask, action, log_prob)
             columns.end_row(rows, streams)
             return
         unique, back = np.unique(streams, return_inverse=True)
         owners, group = np.divmod(unique, len(self.groups))
-        state = None if core is None else core[owners[:, None], np.stack(self.groups)[group]]
-        rows = columns.begin_row(unique, version, None if step.state is None else step.state[owners], state)
-        columns.write(rows[back], streams, places, observation, mask, action, log_prob)
+        state = None if shown is None else shown[owners]
+        before = None if core is None else core[owners[:, None], self._seats_of[group]]
+        rows = columns.begin_row(unique, version, state, before)
+        columns.write(rows[back], streams, self._place_in[seats], observation, mask, action, log_prob)
         columns.end_row(rows, unique)
 
     def reward(self, step: Step, copies: Index, held: Bools) -> None:

@@ -7,10 +7,13 @@ beaten in turn. The experiment trains the same learner with the same seeds
     league   against its whole past as well, with matches that only rate
 
 and compares, in the largest distance of any action's probability from uniform, what a newcomer would take
-from either run: the newest generation, and the Nash mixture of all generations. The mixture is computed
-twice, from the exact payoff between the generations and from the results that the league's ledger holds.
-The untrained generation 0 is left out everywhere, and so is from the mixtures whoever happens to be
-within `NEAR` of uniform: one such generation would be an equilibrium all by itself.
+from either run: the newest generation, and the Nash mixture of all generations but the untrained first,
+which is uniform by birth. The mixture is computed three times:
+
+    exact    from the payoff that the generations' action probabilities give
+    far      the same without the generations within `NEAR` of uniform, each of which would be an
+             equilibrium all by itself
+    played   from the results that the league's ledger holds, as the leaderboard does
 
 Run: python -m benchmarks.cycles [--steps N] [--seeds N] [--out FOLDER]
 """
@@ -24,7 +27,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.runs import Floats, Trained, action_probabilities, describe_machine, trained, weights_of
+from benchmarks.runs import (
+    Bools,
+    Floats,
+    Trained,
+    action_probabilities,
+    describe_machine,
+    trained,
+    weights_of,
+)
 from envs.matrix import MATRICES
 from league.meta_game import scores
 from league.players import Player, Snapshot
@@ -34,7 +45,7 @@ from league.solvers import nash
 STEPS = 1_000_000
 """Trained decisions of one run."""
 NEAR = 0.1
-"""Generations so near to uniform take no part in a mixture."""
+"""Generations so near to uniform take no part in the mixture `far`."""
 ROUND = {
     "learner.algorithm.entropy_cost": 0.02,
     "learner.algorithm.final_entropy_cost": 0.02,
@@ -64,7 +75,7 @@ class Finding:
     probabilities: tuple[Floats, ...]
     """Of every population: [N, S, A] by generation, seat that it plays, and action."""
     mixtures: dict[str, tuple[Floats, ...]]
-    """`exact` and `played`: of every population [N] masses; zero for whoever is left out."""
+    """`exact`, `far` and `played`: of every population [N] masses; zero for whoever is left out."""
     seconds: float
 
     @property
@@ -103,7 +114,9 @@ def run(game: str, arm: str, seed: int, steps: int = STEPS) -> Finding:
         players = list(done.store.players().values())
         past = [[s for s in done.store.snapshots() if s.player == p.name and s.generation] for p in players]
         probabilities = tuple(generations(done, p, own) for p, own in zip(players, past, strict=True))
-        tables = {"exact": exact(game, probabilities), "played": played(done, past)}
+        everybody = tuple(np.ones(len(population), bool) for population in probabilities)
+        few = tuple(np.abs(p - 1 / p.shape[-1]).max(axis=(1, 2)) > NEAR for p in probabilities)
+        payoff = exact(game, probabilities)
         return Finding(
             game,
             arm,
@@ -111,7 +124,11 @@ def run(game: str, arm: str, seed: int, steps: int = STEPS) -> Finding:
             tuple(player.team or player.name for player in players),
             np.array([s.steps for s in past[0]], np.float64),
             probabilities,
-            {name: mixtures(table, probabilities) for name, table in tables.items()},
+            {
+                "exact": mixtures(payoff, everybody),
+                "far": mixtures(payoff, few),
+                "played": mixtures(played(done, past), everybody),
+            },
             done.result.seconds,
         )
 
@@ -139,15 +156,13 @@ def played(done: Trained, past: Sequence[Sequence[Snapshot]]) -> Floats:
     return 2 * scores(tally, ratings, home, away) - 1
 
 
-def mixtures(table: Floats, probabilities: tuple[Floats, ...]) -> tuple[Floats, ...]:
-    """[N] equilibrium masses of every population."""
-    far = [np.array([distance(seats) > NEAR for seats in population]) for population in probabilities]
-    solution = nash(table[np.ix_(far[0], far[-1])])
+def mixtures(table: Floats, present: tuple[Bools, ...]) -> tuple[Floats, ...]:
+    """[N] equilibrium masses of every population. present: [N] who takes part."""
+    solution = nash(table[np.ix_(present[0], present[-1])])
     masses = []
-    for takes_part, mass in zip(far, (solution.row, solution.column), strict=False):
-        whole = np.zeros(len(takes_part))
-        whole[takes_part] = mass
-        masses.append(whole)
+    for takes_part, mass in zip(present, (solution.row, solution.column), strict=False):
+        masses.append(np.zeros(len(takes_part)))
+        masses[-1][takes_part] = mass
     return tuple(masses)
 
 
@@ -159,10 +174,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
     args = parser.parse_args()
     print(describe_machine())
-    print(
-        "| game | trained against | seed | turns | newest generations | mixture, exact | mixture, played | seconds |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| game | trained against | seed | turns | newest | exact | far | played | seconds |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for game in ("rps", "pennies"):
         findings = []
         for arm in ARMS:
@@ -171,14 +184,15 @@ def main() -> None:
                 findings.append(found)
                 print(
                     f"| {game} | {arm} | {seed} | {found.turns:.1f} | {found.newest:.3f} "
-                    f"| {found.mixed('exact'):.3f} | {found.mixed('played'):.3f} | {found.seconds:.0f} |",
+                    f"| {found.mixed('exact'):.3f} | {found.mixed('far'):.3f} "
+                    f"| {found.mixed('played'):.3f} | {found.seconds:.0f} |",
                     flush=True,
                 )
         draw([f for f in findings if f.seed == 0], args.out / f"cycles_{game}.png")
 
 
 def draw(findings: Sequence[Finding], path: Path) -> None:
-    """Action probabilities of every generation, one panel a run, with the league's mixture as a dashed line."""
+    """Action probabilities of every generation, one panel a run; dashed, the mixture."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -186,7 +200,7 @@ def draw(findings: Sequence[Finding], path: Path) -> None:
 
     figure, panels = plt.subplots(len(findings), 1, figsize=(8, 2.4 * len(findings)), sharex=True)
     for panel, found in zip(panels, findings, strict=True):
-        first, mass = found.probabilities[0][:, 0], found.mixtures["exact"][0]
+        first, mass = found.probabilities[0][:, 0], found.mixtures["far"][0]
         actions = ("heads", "tails") if first.shape[1] == 2 else ("rock", "paper", "scissors")
         for action, (name, colour) in enumerate(zip(actions, ("C0", "C1", "C2"), strict=False)):
             panel.plot(found.steps / 1000, first[:, action], colour, lw=1.2, label=name)

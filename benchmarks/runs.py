@@ -32,6 +32,7 @@ from league.players import Player, Snapshot
 from league.view import LeagueView
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def action_probabilities(done: Trained, player: Player, weights: Weights) -> Flo
 
 def describe_machine() -> str:
     """Processor, cores and date: what figures are worth nothing without."""
-    names = [
-        line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]  # fmt: skip
-    return f"{date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores of {names[0] if names else 'a processor'}"
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+    return f"{date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores of {name}"

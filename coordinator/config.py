@@ -11,6 +11,11 @@ from agents.config import LearnerConfig, RolloutConfig
 from league.config import LeagueConfig
 
 
+def cores() -> int:
+    """Cores that this process may use; not every system can tell those from all that there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Runtime(StrEnum):
     """Where the parts of a run are placed."""
 
@@ -56,7 +61,7 @@ class RuntimeConfig:
     @property
     def actor_count(self) -> int:
         """`actors`, or what the cores at hand suggest."""
-        return self.actors or max(1, len(os.sched_getaffinity(0)) - 1)
+        return self.actors or max(1, cores() - 1)
 
     def __post_init__(self) -> None:
         for name, least in (("actors", 0), ("round_steps", 1), ("inbox", 1)):

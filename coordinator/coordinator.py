@@ -174,8 +174,8 @@ def first_players(config: RunConfig, spec: GameSpec) -> dict[str, Player]:
     names = config.league.players
     if spec.symmetric or len(spec.teams) == 1:
         return {name: Player(name) for name in names}
-    if names == ("main",):
-        names = tuple(player_name(team) for team in spec.teams)
+    if all(name == "main" or name.startswith("main-") for name in names):
+        names = tuple(name.replace("main", player_name(team), 1) for team in spec.teams for name in names)
     players = {name: Player(name, team=_team_of(name, spec.teams)) for name in names}
     for team in spec.teams:
         if team not in {player.team for player in players.values()}:

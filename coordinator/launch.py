@@ -6,10 +6,9 @@ what the store and the files say.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from coordinator.config import RunConfig, Runtime, RuntimeConfig
+from coordinator.config import RunConfig, Runtime, RuntimeConfig, cores
 from coordinator.coordinator import Coordinator
 from coordinator.metrics import Metrics
 from coordinator.options import OptionError, from_plain, to_plain
@@ -107,11 +106,11 @@ def next_goal(status: dict[str, object], at: int, steps: int | None, seconds: fl
 
 def _check_machine(runtime: RuntimeConfig) -> None:
     """A run may have been made on a larger machine. Raises OptionError where this one is too small for it."""
-    cores = len(os.sched_getaffinity(0))
-    if runtime.address == "local" and runtime.actors > ACTORS_A_CORE * cores:
+    most = ACTORS_A_CORE * cores()
+    if runtime.address == "local" and runtime.actors > most:
         raise OptionError(
-            f"runtime.actors {runtime.actors}: this machine has {cores} cores; "
-            f"allowed are 0 (chosen from the cores) to {ACTORS_A_CORE * cores}"
+            f"runtime.actors {runtime.actors}: this machine has {cores()} cores; "
+            f"allowed are 0 (chosen from the cores) to {most}"
         )
 
 

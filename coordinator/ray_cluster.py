@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from coordinator.config import cores
+
 OBJECT_STORE = 256 * 2**20
 """Bytes of shared memory for trajectories and weights in flight."""
 SETTINGS = {
@@ -53,7 +55,7 @@ def cluster(address: str, namespace: str, folder: Path) -> Iterator[None]:
             logging_level="ERROR",
             include_dashboard=False if local else None,
             object_store_memory=OBJECT_STORE if local else None,
-            num_cpus=len(os.sched_getaffinity(0)) if local else None,
+            num_cpus=cores() if local else None,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(f"runtime.address {address}: {' '.join(str(error).split())}") from error

@@ -25,7 +25,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Self
@@ -129,6 +129,13 @@ class RunFolder:
             return cls(path, str(document["namespace"]), dict(document["config"]))
         except (KeyError, TypeError, ValueError) as error:
             raise RunFolderError(f"{file} is not a run's configuration: {_said(error)}") from error
+
+    def discard(self) -> None:
+        """Delete a run that never began, so that the next try finds its place free; else do nothing."""
+        if not (self.snapshots.is_dir() and any(self.snapshots.iterdir())):
+            with suppress(RunFolderError), _locked(self.path):
+                _empty(self.path)
+                shutil.rmtree(self.path)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -32,7 +32,7 @@ METRIC_SECONDS = 2.0
 """Between two rows of metrics."""
 WINDOW = 5.0
 """Seconds that steps per second and policy lag look back."""
-NOTES = 5
+NOTES = 20
 """Notes that are kept for whoever watches."""
 
 

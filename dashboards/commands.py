@@ -116,11 +116,12 @@ def _check_identity(name: str, players: Iterable[str], snapshots: Iterable[Snaps
     known = [*live, *(f"{player}@latest" for player in live), *(one.name for one in snapshots), *SCRIPTED]
     if name not in known and ":" not in name:
         listed = ", ".join([*live, *SCRIPTED])
+        first = live[0] if live else "main"  # a run that was killed at its start has no players yet
         raise unknown(
             "player",
             name,
             known,
-            f"known are {listed}, mcts:N, module:factory and {live[0]}@0, {live[0]}@1, …",
+            f"known are {listed}, mcts:N, module:factory and {first}@0, {first}@1, …",
         )
 
 

@@ -48,7 +48,12 @@ def train(args: argparse.Namespace) -> int:
     if args.help_config:
         _explain(config)
         return 0
-    return _train(config, _create(args.run or free_folder(args.env), config, args.force), args)
+    run = _create(args.run or free_folder(args.env), config, args.force)
+    try:
+        return _train(config, run, args)
+    except Exception:
+        run.discard()
+        raise
 
 
 def resume(args: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ def foreign_code(where: str) -> Iterator[None]:
     try:
         yield
     except GameError as error:
-        raise GameError(f"{where}: {error}") from None
+        raise GameError(f"{where}: {error}", error.copy) from None
     except Exception as error:
         raise GameError(f"{where}: {_in_words(error)}") from error
 

@@ -29,6 +29,7 @@ from typing import Any
 
 from envs.connect_four import ConnectFour
 from envs.game import Game, GameError
+from envs.guard import GuardedGame
 from envs.matrix import MATRICES, MatrixGame
 from envs.tictactoe import TicTacToe
 from envs.two_step import TwoStep
@@ -196,7 +197,7 @@ def _from_factory(name: str, module_name: str, attribute: str, copies: int, team
             raise GameError(
                 f"{name}: a factory with a parameter `copies` must return a Game, not {_kind(game)}"
             )
-        return game
+        return GuardedGame(game, name)
     made = _call(name, factory)
     if isinstance(made, Game):
         raise GameError(f"{name}: a factory that returns a Game must take a parameter `copies`")

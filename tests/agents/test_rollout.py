@@ -184,8 +184,8 @@ def table(key: int, holders: tuple[str, ...], episodes: int, *learners: str) -> 
 
 
 def test_results_count_decisions_and_returns_of_every_episode() -> None:
-    script = [Moment((0,), (1.0, 0.0)), Moment((1,), (0.0, 0.5)), Moment((0,), (1.0, 0.25), (0, 1))]
-    rollout = Rollout(ScriptedGame([script] * 3, [[0], [1]], turns=True, symmetric=False), {})
+    script = [Moment((0, 1), (1.0, 0.0)), Moment((1,), (0.0, 0.5)), Moment((0,), (1.0, 0.25), (0, 1))]
+    rollout = Rollout(ScriptedGame([script] * 3, [[0], [1]], symmetric=False), {})
     rollout.reset(0)
     rollout.behaviours = {"a": Teller(), "b": Teller()}
     rollout.seating.open(table(7, ("a", "b"), 5))
@@ -194,10 +194,10 @@ def test_results_count_decisions_and_returns_of_every_episode() -> None:
         rollout.tick()
         results += rollout.results()
     (result,) = results
-    assert (result.key, result.episodes, result.decisions) == (7, 5, 15)
+    assert (result.key, result.episodes, result.decisions) == (7, 5, 20)
     assert result.pairs == (("a", "b", 5, 0, 0),)
     assert result.returns == (("a", 5, 10.0, 20.0), ("b", 5, 3.75, 5 * 0.75**2))
-    assert rollout.decisions == 15  # the copy that found no table plays for nobody
+    assert rollout.decisions == 20  # the copy that found no table plays for nobody
 
 
 def test_an_evaluation_trains_nobody_even_who_trains_beside_it() -> None:

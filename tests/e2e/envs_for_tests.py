@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
 from pettingzoo import ParallelEnv
+
+from envs.game import Array, Game, Step
+from envs.matrix import MatrixGame
 
 _throws = 0
 """Throws in this process, by all copies."""
@@ -122,6 +126,51 @@ def hangs_once() -> Throws:
                 time.sleep(3600)
 
     return Hangs()
+
+
+class OwnGame(MatrixGame):
+    """A vectorised game of a user's own, whose `spoil` spoils what it shows."""
+
+    def __init__(self, copies: int) -> None:
+        super().__init__("rps", copies)
+
+    def step(self, actions: Array) -> Step:
+        return self.spoil(super().step(actions))
+
+    def spoil(self, step: Step) -> Step:
+        raise NotImplementedError
+
+
+def own_raises(copies: int) -> Game:
+    class Raises(OwnGame):
+        def spoil(self, step: Step) -> Step:
+            raise ValueError("the dice fell off the table")
+
+    return Raises(copies)
+
+
+def own_nan(copies: int) -> Game:
+    class Nan(OwnGame):
+        def spoil(self, step: Step) -> Step:
+            return replace(step, reward=step.reward * np.nan)
+
+    return Nan(copies)
+
+
+def own_shape(copies: int) -> Game:
+    class Shape(OwnGame):
+        def spoil(self, step: Step) -> Step:
+            return replace(step, reward=step.reward[:, :1])
+
+    return Shape(copies)
+
+
+def own_mask(copies: int) -> Game:
+    class Mask(OwnGame):
+        def spoil(self, step: Step) -> Step:
+            return replace(step, mask=step.mask & False)
+
+    return Mask(copies)
 
 
 def _first(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A team that learns as one finds what seats that learn alone miss. docs/experiments/joint.md has all seeds."""
+"""A team that learns as one, against seats that learn alone. See docs/experiments/joint.md."""
 
 from __future__ import annotations
 

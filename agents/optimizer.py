@@ -1,0 +1,114 @@
+"""How a step is made of a gradient: Muon for the matrices inside a network, Adam for everything else.
+
+PyTorch's optimizer classes are not used, only its fused Adam kernel: they load PyTorch's compiler, which
+costs a second and 75 MB in every learner. Everything an optimizer remembers is in `tensors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-5
+MOMENTUM = 0.95
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of the iteration (Jordan et al. 2024): steep at 0, so that five rounds are enough."""
+ROUNDS = 5
+
+
+class Optimizer:
+    """Steps parameters in place. `matrices` are stepped by Muon, `others` by Adam (Kingma, Ba 2015)."""
+
+    def __init__(self, *, matrices: Sequence[Tensor], others: Sequence[Tensor]) -> None:
+        """matrices: of 2 axes or more, those beyond the first taken together; may be empty."""
+        self._matrices = list(matrices)
+        self._others = list(others)
+        self.reset()
+
+    def reset(self) -> None:
+        """Remember nothing."""
+        self._momenta = [torch.zeros_like(p) for p in self._matrices]
+        self._means = [torch.zeros_like(p) for p in self._others]
+        self._squares = [torch.zeros_like(p) for p in self._others]
+        self._counts = [torch.zeros((), dtype=torch.float32) for _ in self._others]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is remembered, by name; the tensors themselves, not copies."""
+        named = {
+            "momentum": self._momenta,
+            "mean": self._means,
+            "square": self._squares,
+            "count": self._counts,
+        }
+        return {f"{name}.{i}": tensor for name, group in named.items() for i, tensor in enumerate(group)}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy what `tensors` once gave. Raises KeyError where something is missing."""
+        for name, own in self.tensors.items():
+            own.copy_(tensors[name])
+
+    def forget_gradients(self) -> None:
+        """Before a backward pass."""
+        for parameter in (*self._matrices, *self._others):
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, *, matrix_learning_rate: float, learning_rate: float) -> None:
+        """One step along the gradients. Parameters without one stay as they are."""
+        for parameter, momentum in zip(self._matrices, self._momenta, strict=True):
+            if parameter.grad is not None:
+                muon(parameter, parameter.grad, momentum, learning_rate=matrix_learning_rate)
+        groups = zip(self._others, self._means, self._squares, self._counts, strict=True)
+        moving = [(p, p.grad, *slots) for p, *slots in groups if p.grad is not None]
+        if not moving:
+            return
+        parameters, gradients, means, squares, counts = map(list, zip(*moving, strict=True))
+        adam(
+            parameters,
+            gradients,
+            means,
+            squares,
+            [],
+            counts,
+            fused=True,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=learning_rate,
+            weight_decay=0.0,
+            eps=EPSILON,
+            maximize=False,
+        )
+
+
+def muon(parameter: Tensor, gradient: Tensor, momentum: Tensor, *, learning_rate: float) -> None:
+    """One step of Muon (Jordan et al. 2024): the momentum's nearest semi-orthogonal matrix, in place.
+
+    Scaled by 0.2 sqrt(larger side), so that a number moves as far as Adam would move it at the same
+    learning rate (Liu et al. 2025, equation 4).
+    """
+    momentum.lerp_(gradient, 1 - MOMENTUM)
+    ahead = gradient.lerp(momentum, MOMENTUM)
+    update = orthogonal(ahead.flatten(1)).view_as(parameter)
+    scale = 0.2 * max(update.flatten(1).shape) ** 0.5
+    parameter.sub_(update, alpha=learning_rate * scale)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """The nearest matrix whose singular values are all about 1, by five rounds of Newton-Schulz.
+
+    matrix: [rows, columns] float32. They come out between 0.7 and 1.2, which serves as well as 1.
+    """
+    a, b, c = NEWTON_SCHULZ
+    x = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(ROUNDS):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x if len(matrix) <= matrix.shape[1] else x.T

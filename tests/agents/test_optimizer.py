@@ -1,0 +1,88 @@
+"""The optimizer against PyTorch's own classes, and Muon's orthogonalisation against the singular values."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agents.optimizer import EPSILON, MOMENTUM, Optimizer, orthogonal
+
+
+def two(shape: tuple[int, ...], seed: int) -> tuple[nn.Parameter, nn.Parameter]:
+    start = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return nn.Parameter(start.clone()), nn.Parameter(start.clone())
+
+
+def gradients(shape: tuple[int, ...], count: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    return [torch.randn(shape, generator=generator) for _ in range(count)]
+
+
+def test_adam_is_pytorchs_to_the_last_bit() -> None:
+    ours, theirs = two((5, 3), seed=0)
+    optimizer = Optimizer(matrices=[], others=[ours])
+    reference = torch.optim.Adam([theirs], lr=3e-3, eps=EPSILON, fused=True)
+    for gradient in gradients((5, 3), 10):
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        optimizer.step(matrix_learning_rate=1.0, learning_rate=3e-3)
+        reference.step()
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(32, 20), (20, 32), (24, 24)])
+def test_muon_is_pytorchs_up_to_its_bfloat16(shape: tuple[int, ...]) -> None:
+    ours, theirs = two(shape, seed=1)
+    optimizer = Optimizer(matrices=[ours], others=[])
+    reference = torch.optim.Muon(
+        [theirs], lr=0.01, momentum=MOMENTUM, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+    )
+    start = ours.detach().clone()
+    for gradient in gradients(shape, 10):
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        optimizer.step(matrix_learning_rate=0.01, learning_rate=1.0)
+        reference.step()
+    moved = (theirs - start).norm()
+    assert (ours - theirs).norm() < 0.03 * moved
+
+
+def test_a_convolution_is_stepped_as_a_matrix() -> None:
+    kernel, flat = nn.Parameter(torch.zeros(8, 4, 3, 3)), nn.Parameter(torch.zeros(8, 36))
+    gradient = gradients((8, 36), 1)[0]
+    flat.grad, kernel.grad = gradient, gradient.view(8, 4, 3, 3)
+    Optimizer(matrices=[flat, kernel], others=[]).step(matrix_learning_rate=0.1, learning_rate=1.0)
+    assert torch.equal(kernel.flatten(1), flat)
+
+
+@pytest.mark.parametrize("shape", [(128, 84), (84, 128), (16, 16)])
+def test_singular_values_come_out_near_one(shape: tuple[int, int]) -> None:
+    values = torch.linalg.svdvals(orthogonal(gradients(shape, 1)[0]))
+    assert values.max() < 1.25
+    assert values.min() > 0.3  # a square random matrix has singular values near 0, which five rounds lift
+
+
+def test_what_was_remembered_can_be_loaded() -> None:
+    first, again = two((6, 4), seed=2)
+    bias, bias_again = two((6,), seed=3)
+    one = Optimizer(matrices=[first], others=[bias])
+    other = Optimizer(matrices=[again], others=[bias_again])
+    for step, gradient in enumerate(gradients((6, 4), 8)):
+        if step == 4:
+            other.load({name: tensor.clone() for name, tensor in one.tensors.items()})
+            again.data.copy_(first.data)
+            bias_again.data.copy_(bias.data)
+        for matrix, vector, optimizer in ((first, bias, one), (again, bias_again, other)):
+            if optimizer is one or step >= 4:
+                matrix.grad, vector.grad = gradient.clone(), gradient[:, 0].clone()
+                optimizer.step(matrix_learning_rate=0.02, learning_rate=0.01)
+    assert torch.equal(first, again)
+    assert torch.equal(bias, bias_again)
+
+
+def test_a_parameter_without_gradient_stays() -> None:
+    idle, moved = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    optimizer = Optimizer(matrices=[], others=[idle, moved])
+    moved.grad = torch.ones(3)
+    optimizer.step(matrix_learning_rate=1.0, learning_rate=0.1)
+    assert torch.equal(idle, torch.ones(3))
+    assert not torch.equal(moved, torch.ones(3))
