@@ -93,6 +93,8 @@ class ImpalaConfig:
     """Decisions over which learning rate and entropy cost go from start to final; 0 keeps the start."""
     max_gradient_norm: float = 1.0
     """Gradients are scaled down to this global norm."""
+    averaging: float = 0.0
+    """What a running mean of the weights keeps at an update; snapshots are frozen from it. 0 for none."""
     batch: int = 256
     """Columns (streams of `unroll` decisions) in one update."""
     max_policy_lag: int = 200
@@ -112,6 +114,8 @@ class ImpalaConfig:
             raise ValueError(
                 f"rho_bar {self.rho_bar} is below c_bar {self.c_bar}: V-trace assumes rho_bar >= c_bar"
             )
+        if not 0.0 <= self.averaging < 1.0:
+            raise ValueError(f"averaging is {self.averaging}, but must lie in [0, 1)")
 
 
 @dataclass(frozen=True)

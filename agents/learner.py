@@ -71,15 +71,21 @@ class Learner:
         self._parameters = [*self._modules.parameters()]
         self._optimizer = self._make_optimizer()
         self._seats = seats
+        self._mean = self.weights()
 
     def weights(self) -> Weights:
         """A copy of the network's parameters, for those who act."""
         return get_weights(self._network)
 
+    def mean_weights(self) -> Weights:
+        """A copy of the running mean of the weights, for snapshots: a policy that swings less."""
+        return self._mean.copy() if self.config.algorithm.averaging else self.weights()
+
     def set_weights(self, weights: Weights) -> None:
         """Start from somebody else's network, with a fresh optimizer."""
         set_weights(self._network, weights)
         self._optimizer.reset()
+        self._mean = self.weights()
 
     def update(self, trajectory: Trajectory) -> Update:
         """One step of gradient descent on a batch of columns."""
@@ -102,6 +108,7 @@ class Learner:
             )
             self.version += 1
             self.steps += decisions
+            self._average()
             self.skipped = 0
         else:
             self.skipped += 1
@@ -121,6 +128,7 @@ class Learner:
         """Everything: (tensors by name, counters). Shares no memory with the learner."""
         tensors = {f"model.{name}": _copy(value) for name, value in self._modules.state_dict().items()}
         tensors |= {f"optimizer.{name}": _copy(value) for name, value in self._optimizer.tensors.items()}
+        tensors["mean"] = self.mean_weights()
         return tensors, {"version": self.version, "steps": self.steps, "skipped": self.skipped}
 
     def load_state(self, tensors: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -134,7 +142,13 @@ class Learner:
             why = " ".join(str(error).split())
             raise AgentError(f"the checkpoint is of another network than the configuration: {why}") from error
         optimizer = {name: value for name, value in tensors.items() if name.startswith("optimizer.")}
-        self._optimizer.load({k.removeprefix("optimizer."): torch.tensor(v) for k, v in optimizer.items()})
+        try:
+            self._optimizer.load(
+                {k.removeprefix("optimizer."): torch.tensor(v) for k, v in optimizer.items()}
+            )
+        except (KeyError, RuntimeError) as error:
+            raise AgentError("the checkpoint is of another optimizer than the configuration") from error
+        self._mean = np.array(tensors["mean"])
         self.version, self.steps = int(meta["version"]), int(meta["steps"])
         self.skipped = int(meta["skipped"])
 
@@ -144,6 +158,12 @@ class Learner:
         fresh = oldest >= self.version - self.config.algorithm.max_policy_lag
         dropped = int(np.count_nonzero(~fresh))
         return (trajectory.select(fresh) if dropped else trajectory), dropped
+
+    def _average(self) -> None:
+        """Move the mean towards the weights; the first ones weigh little, or it would lag behind for long."""
+        if keep := self.config.algorithm.averaging:
+            keep = min(keep, (1 + self.version) / (10 + self.version))
+            self._mean += (1 - keep) * (self.weights() - self._mean)
 
     def _make_optimizer(self) -> Optimizer:
         matrices: list[nn.Parameter] = []
@@ -174,6 +194,7 @@ class Learner:
                 self._places_of(trajectory, merged),
                 first.repeat_interleave(seats, dim=1) if seats > 1 else first,
                 core,
+                torch.from_numpy(trajectory.acting).view(merged),
             )
             if self._critic is None:
                 values = output.value.view(rows, columns, seats)

@@ -89,13 +89,22 @@ class PolicyNetwork(nn.Module):
             return None
         return self.policy.weight.new_zeros(rows, 2, self.lstm.hidden_size)
 
-    def forward(self, observation: Tensor, seat: Tensor | None, first: Tensor, core: Tensor | None) -> Output:
+    def forward(
+        self,
+        observation: Tensor,
+        seat: Tensor | None,
+        first: Tensor,
+        core: Tensor | None,
+        acting: Tensor | None = None,
+    ) -> Output:
         """Policy and value of whole columns.
 
         observation: [T, B, *observation] of any dtype.
         seat: [T, B] int64, within the team; None where it has one seat.
         first: [T, B] bool. The recurrent state becomes zero before such a row is consumed.
         core: [B, 2, H] hidden and cell state before row 0; None without an LSTM.
+        acting: [T, B] bool. Other rows leave the recurrent state as it is, as they did when the game was
+            played; None where all rows act.
         """
         steps, columns = first.shape
         seats = None if seat is None else seat.flatten(0, 1)
@@ -103,9 +112,12 @@ class PolicyNetwork(nn.Module):
         if self.lstm is not None:
             keep = (~first).to(self.policy.weight.dtype)[..., None, None]
             hidden = []
-            for row, kept in zip(features.view(steps, columns, -1), keep, strict=True):
-                core = self._recur(row, None if core is None else core * kept)
-                hidden.append(core[:, 0])
+            moves = [None] * steps if acting is None else acting[..., None, None].unbind(0)
+            for row, kept, move in zip(features.view(steps, columns, -1), keep, moves, strict=True):
+                before = None if core is None else core * kept
+                after = self._recur(row, before)
+                hidden.append(after[:, 0])
+                core = after if move is None or before is None else torch.where(move, after, before)
             features = torch.cat(hidden)
         value = None
         if self.value is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -81,12 +80,6 @@ class NetworkPolicy:
         set_weights(self._network, weights)
         self.version = version
 
-    def load_named(self, tensors: Mapping[str, np.ndarray[Any, Any]], version: int) -> None:
-        """Act by the weights in a learner's state (see `Learner.state`)."""
-        prefix = "model.network."
-        own = [tensors[prefix + name].ravel() for name, _ in self._network.named_parameters()]
-        self.load(np.concatenate(own), version)
-
     @torch.inference_mode()
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
         count = len(rows.seat)
@@ -125,7 +118,7 @@ class ScriptedPolicy:
 
 def get_weights(network: torch.nn.Module) -> Weights:
     """A copy of all parameters as one vector."""
-    weights: Weights = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy().copy()
+    weights: Weights = torch.nn.utils.parameters_to_vector(network.parameters()).detach().numpy()
     return weights
 
 

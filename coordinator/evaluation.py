@@ -90,14 +90,14 @@ class Behaviours:
         raise LeagueError(f"{identity}: {player} has {len(own)} snapshots, 0 to {len(own) - 1}{hint}")
 
     def get(self, identity: str) -> Behaviour:
-        """How it acts: a live player by its last checkpoint."""
+        """How it acts: a live player by its last checkpoint, as it would be frozen."""
         if identity not in self._players:
             return self._policies.get(identity)
         if identity not in self._checkpoints:
             raise LeagueError(f"{identity} has no checkpoint yet: let the run train for a while")
         policy = self._policies.live(identity)
         tensors, meta = self._learned.read(self._checkpoints[identity].sha256)
-        policy.load_named(tensors, meta["version"])
+        policy.load(tensors["mean"], meta["version"])
         return policy
 
 

@@ -100,7 +100,7 @@ class Learners:
     def freeze(self, name: str) -> tuple[str, int]:
         """Copy a player's weights to disk: (hash, decisions trained on). Its next generation begins."""
         learner = self._learners[name]
-        sha256 = self._snapshots.write(*pack(learner.weights(), learner.version, learner.steps))
+        sha256 = self._snapshots.write(*pack(learner.mean_weights(), learner.version, learner.steps))
         self._generations[name] += 1
         return sha256, learner.steps
 

@@ -46,8 +46,11 @@ def board_game() -> Layer:
         "learner.algorithm.discount": 1.0,
         "learner.algorithm.entropy_cost": 0.07,
         "learner.algorithm.final_entropy_cost": 0.07,
-        "learner.algorithm.learning_rate": 2e-3,
-        "learner.algorithm.final_learning_rate": 2e-3,
+        "learner.algorithm.optimizer": "muon",
+        "learner.algorithm.matrix_learning_rate": 1e-2,
+        "learner.algorithm.learning_rate": 3e-3,
+        "learner.algorithm.final_learning_rate": 3e-3,
+        "learner.algorithm.averaging": 0.997,
         "learner.algorithm.batch": 256,
         "rollout.copies": 4096,
         "rollout.unroll": 16,
@@ -88,14 +91,15 @@ def matrix_game() -> Layer:
 
 
 def adapted() -> Layer:
-    """Games that step one copy at a time in Python."""
+    """Games that step one copy at a time in Python: few copies, small batches, short generations."""
     return {
-        "learner.algorithm.batch": 32,
+        "learner.algorithm.batch": 16,
         "rollout.copies": 32,
         "rollout.unroll": 16,
-        "league.episodes": 32,
-        "league.snapshot_steps": 50_000,
-        "league.snapshot_min_steps": 10_000,
+        "league.episodes": 16,
+        "league.evaluate_share": 0.1,
+        "league.snapshot_steps": 20_000,
+        "league.snapshot_min_steps": 5_000,
         "runtime.round_steps": 10_000,
     }
 
@@ -114,6 +118,8 @@ def cartpole() -> Layer:
         "learner.algorithm.anneal_steps": 300_000,
         "learner.algorithm.batch": 8,
         "rollout.unroll": 32,
+        "league.snapshot_steps": 50_000,
+        "league.snapshot_min_steps": 50_000,
         "runtime.round_steps": 50_000,
     }
 

@@ -29,7 +29,6 @@ from typing import Any
 
 from envs.connect_four import ConnectFour
 from envs.game import Game, GameError
-from envs.guard import GuardedGame
 from envs.matrix import MATRICES, MatrixGame
 from envs.tictactoe import TicTacToe
 from envs.two_step import TwoStep
@@ -197,6 +196,8 @@ def _from_factory(name: str, module_name: str, attribute: str, copies: int, team
             raise GameError(
                 f"{name}: a factory with a parameter `copies` must return a Game, not {_kind(game)}"
             )
+        from envs.guard import GuardedGame
+
         return GuardedGame(game, name)
     made = _call(name, factory)
     if isinstance(made, Game):

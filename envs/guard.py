@@ -1,4 +1,4 @@
-"""A user's own `Game` is foreign code too: what it raises or shows wrongly becomes a GameError of one line."""
+"""A user's own `Game` is foreign code: what it raises or shows wrongly becomes a GameError of one line."""
 
 from __future__ import annotations
 
@@ -51,17 +51,16 @@ class GuardedGame(Game):
         ):
             if (found := np.shape(getattr(step, field))) != shape:
                 raise GameError(f"{self._name}: {field} has shape {found}, must have {shape}")
-        self._refuse(~np.isfinite(step.reward).all(axis=1), "a reward is NaN or infinite")
+        self._refuse(~np.isfinite(step.reward), "a reward is NaN or infinite")
         if step.observation.dtype.kind == "f":
-            finite = np.isfinite(step.observation).reshape(self.copies, -1).all(axis=1)
-            self._refuse(~finite, "an observation is NaN or infinite")
+            self._refuse(~np.isfinite(step.observation), "an observation is NaN or infinite")
         if spec.choices:
             stuck = step.acting & ~has_choice(spec, step.mask)
-            self._refuse(stuck.any(axis=1), "a seat must act but its action mask allows nothing")
+            self._refuse(stuck, "a seat must act but its action mask allows nothing")
         return step
 
     def _refuse(self, wrong: Bools, what: str) -> None:
-        """wrong: [C] copies of which it is true."""
+        """wrong: [C, ...] where it is true."""
         if wrong.any():
-            copy = int(wrong.argmax())
+            copy = int(np.argwhere(wrong)[0, 0])
             raise GameError(f"{self._name}, copy {copy}: {what}", copy)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig
+from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, OptimizerKind
 from agents.errors import AgentError
 from agents.learner import Learner, Update
 from agents.policy import Chance, NetworkPolicy
@@ -149,6 +149,14 @@ def test_a_checkpoint_of_another_network_is_refused_in_one_line(other: LearnerCo
     with pytest.raises(AgentError, match="of another network than the configuration") as refused:
         a_learner(other).load_state(*a_learner().state())
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", OptimizerKind)
+def test_a_checkpoint_of_another_optimizer_is_refused_in_one_line(kind: OptimizerKind) -> None:
+    other = next(each for each in OptimizerKind if each is not kind)
+    learners = [a_learner(replace(SMALL, algorithm=ImpalaConfig(optimizer=each))) for each in (kind, other)]
+    with pytest.raises(AgentError, match="of another optimizer than the configuration"):
+        learners[0].load_state(*learners[1].state())
 
 
 def poisoned(batch: Trajectory, value: float) -> Trajectory:

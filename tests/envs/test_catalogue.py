@@ -54,8 +54,9 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_factory_of_games_is_given_copies() -> None:
-    assert isinstance(make_game("envs.connect_four:ConnectFour", 5), ConnectFour)
-    assert make_game("envs.connect_four:ConnectFour", 5).copies == 5
+    game = make_game("envs.connect_four:ConnectFour", 5)
+    assert game.spec == ConnectFour(5).spec
+    assert game.copies == 5
 
 
 def test_factories_in_the_current_folder_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
