@@ -27,10 +27,15 @@ PREDATOR, PREY = "adversary", "agent"
 FLAGS: dict[str, object] = {
     "game.teams": "prefix",
     "learner.cooperation": "joint",
+    "learner.algorithm.reward_clip": 1.0,
+    "learner.algorithm.discount": 0.95,
+    "learner.algorithm.learning_rate": 2e-3,
+    "learner.algorithm.final_learning_rate": 2e-3,
     "league.latest_probability": 0.5,
     "league.snapshot_steps": 10_000,
     "runtime.runtime": "ray",
 }
+"""A collision is worth 10, clipped to 1 for the critic's sake; an episode has 25 steps."""
 COPIES = 32
 
 

@@ -1,8 +1,8 @@
 """How fast a league trains, through the product's own command: `python -m benchmarks.throughput`.
 
-Runs `league train connect_four` (MLP 84 -> 128 -> 128 -> 7+1) with the Ray runtime on the cores at hand, watches it
-from outside, and prints trained steps a second (median, least and most over the run after its first quarter),
-seconds from the command to the first learner update, and the memory of all its processes. Beside it
+Runs `league train connect_four` (MLP 84 -> 128 -> 128 -> 7+1) with the Ray runtime on the cores at hand and
+watches it from outside. Prints trained steps a second (median, least and most over the run after its first
+quarter), seconds from the command to the first learner update, and the memory of all its processes. Beside it
 stands the rate of a matrix product of the network's size on one thread, to compare machines by.
 """
 
