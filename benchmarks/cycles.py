@@ -207,7 +207,7 @@ def draw(findings: Sequence[Finding], path: Path) -> None:
             panel.axhline(float(mass @ first[:, action]), color=colour, ls="--", lw=1.0)
         panel.set(ylim=(0, 1), ylabel="probability", title=f"{found.game}, {found.arm}: {found.teams[0]}")
     panels[0].legend(loc="upper right", ncol=3, fontsize=8)
-    panels[-1].set_xlabel("decisions trained, thousands (dashed: the Nash mixture of all generations)")
+    panels[-1].set_xlabel("decisions trained, thousands (dashed: the Nash mixture of those far from uniform)")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=80)

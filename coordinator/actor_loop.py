@@ -36,9 +36,10 @@ BEAT_SECONDS = 0.2
 LEASE_AGAIN_SECONDS = 0.02
 """After the ready list was found empty."""
 SHIP_SECONDS = 0.1
-SHIP_DECISIONS = 32_768
+SHIP_DECISIONS = 16_384
 """A shipment leaves when it is so old or so large, whichever comes first."""
 IN_FLIGHT = 2
+"""Shipments not yet taken at which an actor holds back: what waits grows old, and trains less well."""
 FAILURES = 3
 """Times in a row that the game may fail, no match having ended in between, before the actor gives up."""
 

@@ -51,12 +51,12 @@ class RuntimeConfig:
     """Inline: trained decisions between two commits, which are the points that a resume goes back to."""
     checkpoint_seconds: float = 15.0
     """Ray: seconds between two checkpoints of the learners."""
-    inbox: int = 4
-    """Batches that wait for a learner before actors are held back."""
-    lease_seconds: float = 30.0
-    """A match whose actor has been silent for so long is offered again."""
+    inbox: int = 1
+    """Shipments that wait for a learner before actors are held back; more of them only grow older."""
     hang_seconds: float = 60.0
     """An actor whose game has not moved for so long is killed and started anew."""
+    lease_seconds: float = 90.0
+    """A match whose actor has been silent for so long is offered again; longer than `hang_seconds`."""
 
     @property
     def actor_count(self) -> int:
@@ -70,6 +70,11 @@ class RuntimeConfig:
         for name in ("checkpoint_seconds", "lease_seconds", "hang_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")
+        if self.lease_seconds <= self.hang_seconds:
+            raise ValueError(
+                f"lease_seconds {self.lease_seconds:g} is not above hang_seconds {self.hang_seconds:g}: "
+                "a match would be offered again while its actor still has time"
+            )
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def board_game() -> Layer:
         "learner.algorithm.entropy_cost": 0.07,
         "learner.algorithm.final_entropy_cost": 0.07,
         "learner.algorithm.optimizer": "muon",
-        "learner.algorithm.matrix_learning_rate": 1e-2,
+        "learner.algorithm.matrix_learning_rate": 1.2e-2,
         "learner.algorithm.learning_rate": 3e-3,
         "learner.algorithm.final_learning_rate": 3e-3,
         "learner.algorithm.averaging": 0.997,
@@ -73,18 +73,22 @@ def tictactoe() -> Layer:
 
 
 def matrix_game() -> Layer:
-    """One-shot games: a column is one decision after another, each an episode."""
+    """One-shot games: a column is one decision after another, each an episode.
+
+    Many matches that only rate, so that the leaderboard's mixture can be trusted: docs/experiments/cycles.md.
+    """
     return {
         "learner.network.hidden": (32,),
         "learner.algorithm.entropy_cost": 0.02,
         "learner.algorithm.final_entropy_cost": 0.02,
-        "learner.algorithm.learning_rate": 3e-3,
-        "learner.algorithm.final_learning_rate": 3e-3,
+        "learner.algorithm.learning_rate": 1e-3,
+        "learner.algorithm.final_learning_rate": 1e-3,
         "learner.algorithm.batch": 64,
         "rollout.copies": 256,
         "rollout.unroll": 8,
         "league.episodes": 512,
-        "league.snapshot_steps": 50_000,
+        "league.evaluate_share": 0.3,
+        "league.snapshot_steps": 30_000,
         "league.snapshot_min_steps": 20_000,
         "runtime.round_steps": 100_000,
     }

@@ -94,10 +94,6 @@ class Training:
             time.sleep(0.1)
         raise AssertionError(f"it did not come to pass within {timeout} s\n{self.tail()}")
 
-    def wait_for_start(self, timeout: float = 60) -> None:
-        """Until its server is up: from then on there is something that a kill could harm."""
-        self.wait_until(lambda store: True, timeout)
-
     def kill_group(self) -> None:
         """`kill -9` of all that it started in its process group."""
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -24,7 +24,7 @@ GAMES = {
         "league.episodes": 8,
         "league.snapshot_steps": 1_000,
         "league.snapshot_min_steps": 500,
-        "runtime.round_steps": 1_000,
+        "runtime.round_steps": 500,
     },
 }
 SHORT = {"pettingzoo:classic/tictactoe_v3": 4_000}
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parametrize("game", GAMES)]
 
 
 def train(game: str, folder: Path, steps: int) -> list[object]:
-    fields = {**SMALL, **GAMES[game], "runtime.runtime": "inline"}
+    fields = {**SMALL, "runtime.round_steps": 10_000, **GAMES[game], "runtime.runtime": "inline"}
     return ["train", game, "--run", folder, "--seed", 5, "--steps", steps, *options(fields)]
 
 
@@ -73,18 +73,20 @@ def test_killed_at_random_moments(game: str, one_go: dict[str, Record], tmp_path
     seed = secrets.randbelow(1000)
     folder, chance, kills = tmp_path / "killed", random.Random(seed), []
     words = train(game, folder, 2 * SHORT.get(game, STEPS))
-    finished = False
-    while len(kills) < 3 and not finished:
+    committed = 0
+    for earliest in (0, 1, 1):  # once before anything is committed or soon after, then each time further on
+        least = committed + earliest
         with training(folder, *words) as run:
-            run.wait_for_start()
-            time.sleep(chance.uniform(0.0, 4.0))
+            run.wait_until(lambda store, least=least: store.counts().done >= least)
+            time.sleep(chance.uniform(0.0, 0.3))
             run.kill_group()
         assert_healthy(folder)
         with open_store(RunFolder.open(folder)) as store:
-            kills.append(store.counts().done)
-            finished = store.state() == RunState.FINISHED
+            committed = store.counts().done
+            assert store.state() == RunState.RUNNING, "it was to be killed before its end: take more rounds"
+        kills.append(committed)
         words = ["resume", folder]
-    print(f"seed {seed}: killed with {kills} results committed")
-    if not finished:
-        carry_out("resume", folder)
+    print(f"seed {seed}: killed with {kills} of {whole.results} results committed")
+    assert 0 < kills[1] < kills[2] < whole.results, "it must be killed in mid-run to show anything"
+    carry_out("resume", folder)
     assert record(folder) == whole
