@@ -1,4 +1,4 @@
-"""Players that do not learn, by name: `random`, `minimax`, `mcts:100`, `module:factory`."""
+"""Players that do not learn, by name: `random`, `minimax`, `mcts:100`, `mcts_solver:100`, `module:factory`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from envs.game import GameSpec
 
 __all__ = ["Rows", "Scripted", "make_scripted"]
 
-KNOWN = ("random", "minimax", "mcts:N", "module:factory")
+KNOWN = ("random", "minimax", "mcts:N", "mcts_solver:N", "module:factory")
 
 
 def make_scripted(identity: str, spec: GameSpec) -> Scripted:
@@ -30,10 +30,12 @@ def make_scripted(identity: str, spec: GameSpec) -> Scripted:
             return RandomPlayer(spec.actions)
         case "minimax" if not colon:
             return MinimaxPlayer(spec)
-        case "mcts":
+        case "mcts" | "mcts_solver":
             if not re.fullmatch(r"[1-9][0-9]{0,8}", argument):
-                raise AgentError(f"player {identity!r}: mcts:N needs N >= 1 simulations, as in 'mcts:100'")
-            return MctsPlayer(spec, int(argument))
+                raise AgentError(
+                    f"player {identity!r}: {name}:N needs N >= 1 simulations, as in '{name}:100'"
+                )
+            return MctsPlayer(spec, int(argument), solve=name == "mcts_solver")
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", identity):
         raise AgentError(f"no player is called {identity!r}{_hint(name)}; allowed: {', '.join(KNOWN)}")
     return _from_module(identity, name, argument, spec)
@@ -64,5 +66,5 @@ def _from_module(identity: str, module: str, factory: str, spec: GameSpec) -> Sc
 
 
 def _hint(name: str) -> str:
-    close = difflib.get_close_matches(name, [known.partition(":")[0] for known in KNOWN[:3]], n=1)
+    close = difflib.get_close_matches(name, [known.partition(":")[0] for known in KNOWN[:-1]], n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

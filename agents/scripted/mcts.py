@@ -23,15 +23,16 @@ MEMORY_MB = 1000
 
 
 class MctsPlayer:
-    """UCT with random rollouts, a new tree for every move.
+    """UCT with random rollouts, a new tree for every move: c = 2 and one rollout a leaf, as in OpenSpiel's
+    own example; the move is the one with the most visits.
 
-    As in OpenSpiel's own example: c = 2, one rollout a leaf, wins and losses that are proven spread up
-    the tree (`solve`), and the move is the one with the best proven result, or else the most visits.
+    With `solve` wins and losses that are proven spread up the tree, and a move that is proven best is
+    played (Winands et al. 2008). At 100 simulations that is the stronger player by far.
     """
 
     needs_history = True
 
-    def __init__(self, spec: GameSpec, simulations: int) -> None:
+    def __init__(self, spec: GameSpec, simulations: int, *, solve: bool) -> None:
         """Raises AgentError where the game has no twin or OpenSpiel is not installed."""
         if spec.name not in TWINS:
             raise AgentError(f"player 'mcts' cannot play {spec.name!r}; it plays {', '.join(sorted(TWINS))}")
@@ -45,6 +46,7 @@ class MctsPlayer:
         self._spiel: Any = pyspiel
         self._game = pyspiel.load_game(TWINS[spec.name])
         self._simulations = simulations
+        self._solve = solve
         self._games: dict[int, tuple[list[int], Any]] = {}
         """Copy -> actions so far and the state they led to: only saves replaying them."""
 
@@ -62,7 +64,7 @@ class MctsPlayer:
         """A search whose randomness is all in `seed`; making one costs a few microseconds."""
         evaluator = self._spiel.RandomRolloutEvaluator(ROLLOUTS, seed)
         return self._spiel.MCTSBot(
-            self._game, evaluator, EXPLORATION, self._simulations, MEMORY_MB, True, seed, False
+            self._game, evaluator, EXPLORATION, self._simulations, MEMORY_MB, self._solve, seed, False
         )
 
     def _state(self, copy: int, history: Sequence[int]) -> Any:
