@@ -1,4 +1,4 @@
-"""Players that do not learn, by name: `random`, `minimax`, `mcts:100`, `mcts_solver:100`, `module:factory`."""
+"""Players that do not learn, by name: `random`, `minimax`, `mcts:N`, `mcts_solver:N`, `module:factory`."""
 
 from __future__ import annotations
 
