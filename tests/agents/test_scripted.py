@@ -181,18 +181,23 @@ def test_mcts_beats_random() -> None:
     assert returns_of_first("connect_four", CONNECT_FOUR, players, games=20, seed=0).mean() > 0.8
 
 
+def test_mcts_is_stronger_when_it_solves() -> None:
+    players = [make_scripted("mcts_solver:60", CONNECT_FOUR), make_scripted("mcts:60", CONNECT_FOUR)]
+    assert returns_of_first("connect_four", CONNECT_FOUR, players, games=60, seed=0).mean() > 0.2
+
+
 def test_mcts_draws_with_minimax() -> None:
     players = [make_scripted("mcts:2000", TICTACTOE), make_scripted("minimax", TICTACTOE)]
     assert not returns_of_first("tic_tac_toe", TICTACTOE, players, games=6, seed=0).any()
 
 
-def test_mcts_takes_a_win_and_stops_one() -> None:
+def test_mcts_that_solves_takes_a_win_and_stops_one() -> None:
     game = pyspiel.load_game("connect_four")
     states = [game.new_initial_state() for _ in range(2)]
     for state, moves in zip(states, ([3, 0, 3, 0, 3, 0], [3, 0, 3, 0, 3]), strict=True):
         for move in moves:
             state.apply_action(move)
-    actions = make_scripted("mcts:300", CONNECT_FOUR).act(
+    actions = make_scripted("mcts_solver:300", CONNECT_FOUR).act(
         rows_of(states, [0, 1], CONNECT_FOUR), np.random.default_rng(0)
     )
     assert list(actions) == [3, 3]
@@ -243,11 +248,12 @@ def test_mcts_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("minmax", r"no player is called 'minmax'; did you mean 'minimax'\?; allowed: random, minimax, mcts"),
         ("randon", "did you mean 'random'"),
-        ("xyzzy", "no player is called 'xyzzy'; allowed: random, minimax, mcts:N, module:factory"),
+        ("xyzzy", "no player is called 'xyzzy'; allowed: random, minimax, mcts:N, mcts_solver:N, module"),
         ("random:3", r"no player is called 'random:3'; did you mean 'random'\?"),
         ("mcts", "player 'mcts': mcts:N needs N >= 1 simulations, as in 'mcts:100'"),
         ("mcts:0", "mcts:N needs N >= 1"),
         ("mcts:ten", "mcts:N needs N >= 1"),
+        ("mcts_solver:0", "mcts_solver:N needs N >= 1"),
         ("no_such_module:make", "player 'no_such_module:make': no module is called 'no_such_module'"),
         ("json:make", "player 'json:make': AttributeError: .*make"),
         ("json:loads", "player 'json:loads': TypeError"),
