@@ -17,23 +17,24 @@ from typing import Any
 
 OPPONENTS = {
     "tictactoe": {"minimax": 1000, "random": 1000},
-    "connect_four": {"random": 1000, "mcts:100": 400, "mcts:1000": 200},
+    "connect_four": {"random": 1000, "mcts:100": 400, "mcts_solver:100": 400, "mcts:1000": 200},
 }
 """Game -> opponent -> games."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0], epilog="Other options are those of `league train`."
+    )
     parser.add_argument("game", choices=OPPONENTS)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("rest", nargs="*", help="further options of `league train`, after --")
-    args = parser.parse_args()
+    args, rest = parser.parse_known_args()
     results: dict[str, list[dict[str, Any]]] = {}
     for seed in range(args.seeds):
         with tempfile.TemporaryDirectory() as folder:
             run = str(Path(folder) / "run")
-            options = ["--seconds", str(args.seconds), "--seed", str(seed), "--quiet", *args.rest]
+            options = ["--seconds", str(args.seconds), "--seed", str(seed), "--quiet", *rest]
             league("train", args.game, "--run", run, *options)
             status = json.loads(league("status", run, "--json"))
             print(f"seed {seed}: {status['steps']:,} trained steps in {status['seconds']:.0f} s", flush=True)

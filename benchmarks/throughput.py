@@ -40,12 +40,13 @@ class Throughput:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0], epilog="Other options are those of `league train`."
+    )
     parser.add_argument("--seconds", type=float, default=40.0, help="length of the run")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("rest", nargs="*", help="further options of `league train`, after --")
-    args = parser.parse_args()
-    figures = asdict(measure(args.seconds, args.rest))
+    args, rest = parser.parse_known_args()
+    figures = asdict(measure(args.seconds, rest))
     print(json.dumps(figures) if args.json else "\n".join(f"{k:22} {v:,.1f}" for k, v in figures.items()))
     return 0
 
