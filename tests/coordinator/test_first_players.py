@@ -1,0 +1,100 @@
+"""Who plays in a new run: names, teams, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coordinator.config import RunConfig, RuntimeConfig
+from coordinator.coordinator import first_players, player_name
+from coordinator.options import OptionError
+from coordinator.presets import LEAGUES, PRESETS, build, defaults_of
+from envs.catalogue import make_game
+from envs.game import GameSpec
+from league.players import LeagueError
+
+
+def spec_of(game: str) -> GameSpec:
+    with make_game(game, 1) as made:
+        return made.spec
+
+
+def with_players(config: RunConfig, *names: str) -> RunConfig:
+    return replace(config, league=replace(config.league, players=names))
+
+
+def test_in_a_symmetric_game_nobody_is_bound_to_a_team() -> None:
+    players = first_players(build("connect_four", league="population"), spec_of("connect_four"))
+    assert list(players) == ["main", "main-2", "main-3"]
+    assert {player.team for player in players.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("league", "names"),
+    [
+        ("self_play", {"even": "even", "odd": "odd"}),
+        ("population", {f"{team}{n}": team for team in ("even", "odd") for n in ("", "-2", "-3")}),
+    ],
+)
+def test_where_teams_differ_every_team_has_its_players(league: str, names: dict[str, str]) -> None:
+    players = first_players(build("matrix:pennies", league=league), spec_of("matrix:pennies"))
+    assert {player.name: player.team for player in players.values()} == names
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("even", "strange"), "league.players strange: begins with no team's name; allowed are even, odd"),
+        (("even", "even-2"), "nobody plays team odd of matrix:pennies; name a player odd"),
+    ],
+)
+def test_a_league_without_a_player_for_every_team_is_refused(names: tuple[str, ...], message: str) -> None:
+    config = with_players(build("matrix:pennies"), *names)
+    with pytest.raises(LeagueError, match=message):
+        first_players(config, spec_of("matrix:pennies"))
+
+
+@pytest.mark.parametrize(
+    ("team", "name"), [("Red Team", "red-team"), ("adversary", "adversary"), ("…", "player")]
+)
+def test_a_team_lends_its_name_to_a_player(team: str, name: str) -> None:
+    assert player_name(team) == name
+
+
+@pytest.mark.parametrize(
+    "game", ["connect_four", "tictactoe", "matrix:rps", "gymnasium:CartPole-v1", "my:game"]
+)
+@pytest.mark.parametrize("league", LEAGUES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_combination_of_presets_is_a_configuration(game: str, league: str, preset: str) -> None:
+    config = build(game, preset=preset, league=league, flags={"seed": 7})
+    assert config.game.name == game
+    assert config.seed == 7
+    assert defaults_of(game)
+
+
+def test_flags_go_over_files_and_files_over_presets() -> None:
+    file = {"league": {"latest_probability": 0.5, "window": 3}}
+    config = build("tictactoe", file=file, flags={"league.window": 4})
+    assert (config.league.latest_probability, config.league.window) == (0.5, 4)
+
+
+@pytest.mark.parametrize(("option", "name"), [("preset", "impalla"), ("league", "selfplay")])
+def test_a_misspelt_preset_is_named_with_the_closest(option: str, name: str) -> None:
+    with pytest.raises(OptionError, match=f"--{option} {name}: allowed are .*did you mean"):
+        build("tictactoe", **{option: name})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"actors": -1}, "actors is -1, but must be at least 0"),
+        ({"inbox": 0}, "inbox is 0, but must be at least 1"),
+        ({"checkpoint_seconds": 0}, "checkpoint_seconds is 0, but must be above 0"),
+        ({"lease_seconds": 5, "hang_seconds": 9}, "lease_seconds 5 is not above hang_seconds 9"),
+    ],
+)
+def test_contradictions_are_refused_with_their_numbers(fields: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RuntimeConfig(**fields)  # type: ignore[arg-type]
