@@ -82,7 +82,7 @@ class ImpalaConfig:
     reward_clip: float = 0.0
     """Rewards are clipped to [-x, x] before learning; 0 leaves them as they are."""
     optimizer: OptimizerKind = OptimizerKind.ADAM
-    """adam, or muon: more strength from as many samples, for 10 % more time an update."""
+    """adam, or muon: more strength from as many samples, for about 15 % more time an update."""
     learning_rate: float = 1e-3
     """Adam's step size at the start."""
     final_learning_rate: float = 1e-3

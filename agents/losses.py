@@ -63,6 +63,7 @@ def impala_loss(
     baseline_cost: float,
     reduction: Reduction = Reduction.MEAN,
     decisions: Tensor | None = None,
+    value_decisions: Tensor | None = None,
 ) -> ImpalaLoss:
     """Loss of the V-trace actor-critic (Espeholt et al. 2018, section 4.2).
 
@@ -71,8 +72,11 @@ def impala_loss(
     values: [T, B] of the learner's network, with gradient.
     vs, pg_advantages: [T, B] from `returns.vtrace`.
     decisions: [T, B] bool; None where all rows are decisions.
+    value_decisions: the same for values, where a team has one value for several seats; None: as `decisions`.
     """
+    if value_decisions is None:
+        value_decisions = decisions
     pg = reduce(policy_gradient_loss(log_probs=log_probs, pg_advantages=pg_advantages), reduction, decisions)
-    baseline = reduce(baseline_loss(vs=vs, values=values), reduction, decisions)
+    baseline = reduce(baseline_loss(vs=vs, values=values), reduction, value_decisions)
     entropy = reduce(entropies, reduction, decisions)
     return ImpalaLoss(pg + baseline_cost * baseline - entropy_cost * entropy, pg, baseline, entropy)

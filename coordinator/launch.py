@@ -7,6 +7,8 @@ what the store and the files say.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from coordinator.config import RunConfig, Runtime, RuntimeConfig, cores
 from coordinator.coordinator import Coordinator
@@ -72,7 +74,9 @@ def train(
                     from coordinator.inline import Inline
 
                     settle()
-                    make = lambda: make_game(config.game.name, config.rollout.copies, teams=config.game.teams)  # noqa: E731
+                    make = partial(
+                        make_game, config.game.name, config.rollout.copies, teams=config.game.teams
+                    )
                     Inline(config, run, store, coordinator, session, make).run()
                 case Runtime.RAY:
                     from coordinator.on_ray import OnRay
@@ -82,7 +86,7 @@ def train(
         return TrainResult(session.reached, session.steps, session.seconds)
 
 
-def next_goal(status: dict[str, object], at: int, steps: int | None, seconds: float | None) -> Goal:
+def next_goal(status: dict[str, Any], at: int, steps: int | None, seconds: float | None) -> Goal:
     """How far to go, counted over all starts. at: decisions trained so far.
 
     Steps are counted on from the last goal where that was reached, so that N and then N more are 2 N although
@@ -90,7 +94,7 @@ def next_goal(status: dict[str, object], at: int, steps: int | None, seconds: fl
     """
     goal = status.get("goal")
     last = Goal(**goal) if isinstance(goal, dict) else Goal()
-    done = float(status.get("seconds", 0.0))  # type: ignore[arg-type]
+    done = float(status.get("seconds", 0.0))
     if steps is None and seconds is None:
         if (last.steps is not None and at >= last.steps) or (
             last.seconds is not None and done >= last.seconds

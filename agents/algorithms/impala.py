@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.config import ImpalaConfig
 from agents.distributions import Distribution
-from agents.losses import Reduction, baseline_loss, policy_gradient_loss, reduce
+from agents.losses import Reduction, impala_loss, reduce
 from agents.returns import vtrace
 
 
@@ -71,15 +71,20 @@ def impala(
     log_probs, entropies = distribution.evaluate(parameters[:-1], batch.action[:-1], batch.mask[:-1])
     log_rhos = (log_probs.detach() - batch.log_prob[:-1]).masked_fill(~acting, 0.0)
     targets = advantages(config, log_rhos, values.detach(), batch)
-    policy = reduce(
-        policy_gradient_loss(log_probs=log_probs, pg_advantages=targets.policy), Reduction.MEAN, acting
+    loss = impala_loss(
+        log_probs=log_probs,
+        entropies=entropies,
+        values=values[:-1],
+        vs=targets.vs,
+        pg_advantages=targets.policy,
+        entropy_cost=entropy_cost,
+        baseline_cost=config.baseline_cost,
+        decisions=acting,
+        value_decisions=targets.decided,
     )
-    value = reduce(baseline_loss(vs=targets.vs, values=values[:-1]), Reduction.MEAN, targets.decided)
-    entropy = reduce(entropies, Reduction.MEAN, acting)
-    total = policy + config.baseline_cost * value - entropy_cost * entropy
     with torch.no_grad():
         rho = reduce(log_rhos.exp().clamp(max=config.rho_bar), Reduction.MEAN, acting)
-    return Losses(total, policy, value, entropy, rho)
+    return Losses(loss.total, loss.pg_loss, loss.baseline_loss, loss.entropy, rho)
 
 
 @torch.no_grad()
