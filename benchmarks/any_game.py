@@ -9,6 +9,7 @@ import argparse
 from dataclasses import dataclass
 
 from benchmarks.runs import describe_machine, trained
+from coordinator.archive import Archive, ResultLog
 from league.leaderboard import RatedRow, ReturnRow, leaderboard
 from league.players import Purpose
 
@@ -39,7 +40,7 @@ def run(game: str, *, runtime: str, seed: int, seconds: float) -> Finding:
     """Train one game with its defaults."""
     with trained(game, {"runtime.runtime": runtime}, seed=seed, seconds=seconds) as done:
         view = done.view()
-        results = done.store.results(0, 1_000_000)
+        results = ResultLog(done.store, Archive(done.run.archive)).after(0)
         return Finding(
             steps=done.result.steps,
             generations=len(view.snapshots),

@@ -9,6 +9,7 @@ log. Inline nobody reports: `record` takes results as they come, and `commit` wr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -16,28 +17,34 @@ from typing import Any
 
 import numpy as np
 
+from agents.scripted import make_scripted
+from coordinator.archive import Archive
 from coordinator.config import RunConfig
 from coordinator.store import Store
 from coordinator.store_types import Checkpoint, Commit, LoggedResult, RunState
 from envs.game import GameSpec
 from league.ledger import Ledger
-from league.matchmaking import Evaluation, make_match, matchmaker
-from league.players import NAME, LeagueError, Match, Outcome, Player, Snapshot
+from league.matchmaking import evaluator, make_match, matchmaker
+from league.past import Past
+from league.players import NAME, LeagueError, Match, Outcome, Player, Role, Snapshot
 from league.promotion import decide_freeze
 from league.view import LeagueView
 
 SCRIPTED = ("random",)
 """Scripted players that evaluation matches may draw: the leaderboard's fixed point."""
 PAGE = 1000
+OF_ANY_TEAM = re.compile("(main|league)(-.*)?")
+"""Names of players that say no team: where teams differ, each team gets its own of them."""
 
 
 class Coordinator:
     """One epoch of one run. Raises StaleEpoch from any write once another has begun."""
 
-    def __init__(self, store: Store, config: RunConfig, spec: GameSpec) -> None:
+    def __init__(self, store: Store, archive: Archive, config: RunConfig, spec: GameSpec) -> None:
         self.config = config
         self.spec = spec
         self._store = store
+        self._archive = archive
         store.begin_epoch()
         self.players: dict[str, Player] = store.players() or first_players(config, spec)
         self.snapshots: list[Snapshot] = store.snapshots()
@@ -50,8 +57,9 @@ class Coordinator:
         self._recorded: list[tuple[Match, Outcome]] = []
         self._frozen: list[Snapshot] = []
         self._left_out: set[str] = set()
+        self._index()
         self._matchmaker = matchmaker(league)
-        self._evaluation = Evaluation()
+        self._evaluator = evaluator(league)
         self.absorb()
 
     @cached_property
@@ -63,7 +71,7 @@ class Coordinator:
         """The league as it is now."""
         return LeagueView(
             players=self.players,
-            snapshots=self.snapshots,
+            snapshots=self._past,
             ledger=self.ledger,
             teams=tuple(self.spec.teams),
             symmetric=self.spec.symmetric,
@@ -74,8 +82,7 @@ class Coordinator:
 
     def propose(self, count: int) -> list[Match]:
         """The next matches. What match N is follows from the seed, N and the league at that moment."""
-        playable = [snapshot for snapshot in self.snapshots if snapshot.name not in self._left_out]
-        view = replace(self.view(), snapshots=playable)
+        view = replace(self.view(), snapshots=self._playable)
         matches = [self._make_match(view, self._next_match + i) for i in range(count)]
         self._next_match += count
         return matches
@@ -85,7 +92,7 @@ class Coordinator:
         player = view.learners[number % len(view.learners)]
         proposal = None
         if generator.random() < self.config.league.evaluate_share:
-            proposal = self._evaluation(view, generator)
+            proposal = self._evaluator(view, generator)
         proposal = proposal or self._matchmaker(view, player, generator)
         seed = int(generator.integers(2**31))
         return make_match(proposal, number, self.config.league.episodes, seed, view)
@@ -93,6 +100,12 @@ class Coordinator:
     def leave_out(self, identity: str) -> None:
         """A snapshot whose file is damaged is drawn no more, until the next start."""
         self._left_out.add(identity)
+        self._index()
+
+    def _index(self) -> None:
+        """Index the snapshots: once whenever they change, not for every match."""
+        self._past = Past(self.snapshots)
+        self._playable = Past([snapshot for snapshot in self._past if snapshot.name not in self._left_out])
 
     def offer(self, count: int) -> None:
         """Put new matches on the ready list."""
@@ -140,6 +153,7 @@ class Coordinator:
             player, generation=player.generation + 1, steps=max(steps, player.steps), frozen_at=steps
         )
         self.snapshots.append(snapshot)
+        self._index()
         self._frozen.append(snapshot)
         return snapshot
 
@@ -151,7 +165,7 @@ class Coordinator:
         status: dict[str, Any] | None = None,
         state: RunState | None = None,
     ) -> None:
-        """Write all that was decided since the last commit: everything, or nothing."""
+        """Write all that was decided since the last commit, or nothing. Then archive old results."""
         self._store.commit(
             Commit(
                 players=tuple(self.players.values()),
@@ -164,26 +178,38 @@ class Coordinator:
             )
         )
         self._frozen, self._recorded = [], []
+        self._archive.take_over(self._store, folded=self.ledger.seq)
 
 
 def first_players(config: RunConfig, spec: GameSpec) -> dict[str, Player]:
     """The league's players at the start of a run, bound to teams where the game is not symmetric.
 
-    Raises LeagueError where a player's name says no team, or a team has no player.
+    Raises LeagueError where a player's name says no team, or a team has no main; AgentError where a scripted
+    player is unknown or cannot play the game.
     """
-    names = config.league.players
+    roles = config.league.roles
+    for name in config.league.scripted:
+        make_scripted(name, spec)
     if spec.symmetric or len(spec.teams) == 1:
-        return {name: Player(name) for name in names}
-    if all(name == "main" or name.startswith("main-") for name in names):
-        names = tuple(name.replace("main", player_name(team), 1) for team in spec.teams for name in names)
-    players = {name: Player(name, team=_team_of(name, spec.teams)) for name in names}
+        return {name: Player(name, role) for name, role in roles.items()}
+    scripted = {name: Player(name, role) for name, role in roles.items() if not role.learns}
+    learning = {name: role for name, role in roles.items() if role.learns}
+    if all(OF_ANY_TEAM.fullmatch(name) for name in learning):
+        learning = {_named_for(team, name): role for team in spec.teams for name, role in learning.items()}
+    players = {name: Player(name, role, _team_of(name, spec.teams)) for name, role in learning.items()}
     for team in spec.teams:
-        if team not in {player.team for player in players.values()}:
+        if team not in {player.team for player in players.values() if player.role is Role.MAIN}:
+            mains = [name for name, role in learning.items() if role is Role.MAIN]
             raise LeagueError(
-                f"league.players {', '.join(names)}: nobody plays team {team} of {spec.name}; "
+                f"league.players {', '.join(mains)}: nobody plays team {team} of {spec.name}; "
                 f"name a player {player_name(team)}"
             )
-    return players
+    return players | scripted
+
+
+def _named_for(team: str, name: str) -> str:
+    """`main-2` -> `predator-2`, `league-exploiter` -> `predator-league-exploiter`."""
+    return re.sub("^(main-|main$)?", f"{player_name(team)}-", name, count=1).rstrip("-")
 
 
 def player_name(team: str) -> str:

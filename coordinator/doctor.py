@@ -6,17 +6,15 @@ Each check reads the store and the files and changes nothing. `diagnose` gathers
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from os import getpid
 
+from coordinator.doctor_subject import Subject
 from coordinator.run_folder import RunFolder, RunFolderError
 from coordinator.snapshots import SnapshotError, SnapshotStore
-from coordinator.store import LoggedResult, MatchState, OpenMatch, Store, StoreError
-from league.ledger import Ledger
-from league.players import LeagueError, Player, Role, Snapshot
+from coordinator.store import MatchState, OpenMatch, Store, StoreError
+from league.players import LeagueError, Player, Snapshot
 
 OVERDUE_SECONDS = 60.0
 """A living coordinator ends leases long before they are overdue by this much."""
@@ -30,32 +28,6 @@ class Check:
     ok: bool
     detail: str
     """What was looked at, or what is wrong."""
-
-
-class Subject:
-    """What the checks look at, read once; the log last, so that in a living run it covers the rest."""
-
-    def __init__(self, run: RunFolder, store: Store) -> None:
-        self.run = run
-        self.store = store
-
-    @cached_property
-    def fold(self) -> str | None:
-        return self.store.fold()
-
-    @cached_property
-    def open_matches(self) -> list[OpenMatch]:
-        return self.store.open_matches()
-
-    @cached_property
-    def acknowledged(self) -> int:
-        """Results in the log, by the store's own count."""
-        return self.store.counts().done
-
-    @cached_property
-    def log(self) -> list[LoggedResult]:
-        _ = self.fold, self.open_matches
-        return list(_results(self.store, upto=self.acknowledged))
 
 
 def diagnose(run: RunFolder, store: Store) -> list[Check]:
@@ -100,40 +72,53 @@ def checkpoints(subject: Subject) -> Check:
     return _verified("checkpoints", SnapshotStore(subject.run.checkpoints), registered)
 
 
+def archive(subject: Subject) -> Check:
+    """The segments follow each other without gap or overlap, and each is as it was written."""
+    archived, end = subject.store.archived(), 0  # in this order: what has left the store is in a segment
+    segments = subject.archive.segments()
+    for segment in segments:
+        if segment.first > end + 1:
+            break
+        if segment.first <= end:
+            return Check("archive", False, f"{segment.name}: results up to {end} are in another segment too")
+        subject.archive.read(segment)
+        end = segment.last
+    else:
+        if end >= archived:
+            return Check(
+                "archive", True, f"{end} results in {len(segments)} segments, each as it was written"
+            )
+    return Check(
+        "archive", False, f"result {end + 1} is missing, which has left the store: no segment holds it"
+    )
+
+
 def log(subject: Subject) -> Check:
     """The log's sequence numbers have no gap, its end is there, and no match stands in it twice."""
-    for expected, result in enumerate(subject.log, start=1):
-        if result.seq != expected:
-            return Check("log", False, f"result {expected} is missing")
-    if len(subject.log) != subject.acknowledged:
-        return Check("log", False, f"it ends at {len(subject.log)}, acknowledged were {subject.acknowledged}")
-    times = Counter(result.match.id for result in subject.log)
-    if twice := [match for match, count in times.items() if count > 1]:
-        return Check("log", False, f"recorded more than once: {_matches(twice)}")
-    return Check("log", True, f"{len(subject.log)} results without a gap")
+    logged = subject.log
+    if logged.last != subject.acknowledged:
+        return Check("log", False, f"it ends at {logged.last}, acknowledged were {subject.acknowledged}")
+    if logged.twice:
+        return Check("log", False, f"recorded more than once: {_matches(logged.twice)}")
+    return Check("log", True, f"{logged.last} results without a gap")
 
 
 def fold(subject: Subject) -> Check:
     """The ledger in the store is what folding the log again gives, byte for byte."""
-    if subject.fold is None:
+    ledger = subject.ledger
+    if ledger is None:
         return Check("fold", True, "no ledger yet")
-    stored = Ledger.from_json(subject.fold)
-    again = Ledger(decay=stored.decay, elo_k=stored.elo_k)
-    for result in subject.log[: stored.seq]:
-        again.apply(result.seq, result.match, result.outcome)
-    same = again.to_json() == subject.fold
+    same = subject.log.again.to_json() == subject.fold
     return Check(
-        "fold", same, f"the ledger at result {stored.seq} is {'' if same else 'not '}what the log folds to"
+        "fold", same, f"the ledger at result {ledger.seq} is {'' if same else 'not '}what the log folds to"
     )
 
 
 def payoff(subject: Subject) -> Check:
     """The ledger counts every game of the log once, by a sum that does without the ledger's arithmetic."""
-    if subject.fold is None:
+    ledger, logged = subject.ledger, subject.log.games
+    if ledger is None:
         return Check("payoff", True, "no ledger yet")
-    ledger = Ledger.from_json(subject.fold)
-    pairs = [pair for result in subject.log[: ledger.seq] for pair in result.outcome.pairs]
-    logged = sum(pair.wins + pair.draws + pair.losses for pair in pairs)
     first = sum(sum(seats.first) for seats in ledger.seats.values())
     second = sum(sum(seats.second) for seats in ledger.seats.values())
     return Check(
@@ -145,9 +130,9 @@ def payoff(subject: Subject) -> Check:
 
 def matches(subject: Subject) -> Check:
     """Every open match is in one state, and none is done as well."""
-    logged = {result.match.id for result in subject.log}
+    done = subject.log.done
     open_still = {match.id for match in subject.store.open_matches()}
-    if both := [match.id for match in subject.open_matches if match.id in logged & open_still]:
+    if both := [match.id for match in subject.open_matches if match.id in done & open_still]:
         return Check("matches", False, f"both open and done: {_matches(both)}")
     if odd := [match.id for match in subject.open_matches if _is_odd(match)]:
         return Check("matches", False, f"leased without owner or deadline, or the reverse: {_matches(odd)}")
@@ -201,6 +186,7 @@ CHECKS: dict[str, Callable[[Subject], Check]] = {
         snapshots,
         checkpoints,
         generations,
+        archive,
         log,
         fold,
         payoff,
@@ -222,14 +208,6 @@ def _verified(name: str, folder: SnapshotStore, registered: dict[str, str]) -> C
     return Check(name, not wrong, "; ".join(wrong) or f"{len(registered)} registered, each as it was written")
 
 
-def _results(store: Store, upto: int) -> Iterator[LoggedResult]:
-    """The log up to a sequence number; more may come in the meantime."""
-    after = 0
-    while after < upto and (page := store.results(after)):
-        yield from (result for result in page if result.seq <= upto)
-        after = page[-1].seq
-
-
 def _is_odd(match: OpenMatch) -> bool:
     leased = match.state is MatchState.LEASED
     return leased != (match.owner is not None) or leased != (match.deadline is not None)
@@ -238,7 +216,7 @@ def _is_odd(match: OpenMatch) -> bool:
 def _gaps(players: Iterable[Player], registered: Sequence[Snapshot]) -> Iterator[str]:
     for player in players:
         there = [snapshot.generation for snapshot in registered if snapshot.player == player.name]
-        if player.role is not Role.SCRIPTED and there != list(range(player.generation)):
+        if player.role.learns and there != list(range(player.generation)):
             yield f"{player.name} is in generation {player.generation}, its snapshots are {there}"
 
 

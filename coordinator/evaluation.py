@@ -18,7 +18,7 @@ from coordinator.run_folder import RunFolder
 from coordinator.snapshots import SnapshotStore
 from coordinator.store import Store
 from envs.catalogue import make_game
-from envs.game import GameSpec
+from envs.game import Game, GameSpec
 from league.players import LeagueError, Player, split_identity
 
 COPIES = 256
@@ -44,12 +44,27 @@ def evaluate(
         behaviours = Behaviours(config, run, store, game.spec, greedy=greedy)
         player, against = behaviours.name(player), behaviours.name(against)
         holders = seats_of(game.spec, store.players(), player, against)
-        rollout = Rollout(game, {})
-        rollout.reset(seed)
-        rollout.behaviours = {identity: behaviours.get(identity) for identity in holders}
-        rollout.seating.open(Table(0, holders, games))
-        while not (results := rollout.results()):
-            rollout.tick()
+        acting = {identity: behaviours.get(identity) for identity in holders}
+        return meet(game, acting, holders, player, against, games, seed=seed)
+
+
+def meet(
+    game: Game,
+    acting: Mapping[str, Behaviour],
+    holders: tuple[str, ...],
+    player: str,
+    against: str,
+    games: int,
+    *,
+    seed: int,
+) -> Json:
+    """Play `games`, and count them for `player`. holders: identity of every team in the first episode."""
+    rollout = Rollout(game, {})
+    rollout.reset(seed)
+    rollout.behaviours = dict(acting)
+    rollout.seating.open(Table(0, holders, games))
+    while not (results := rollout.results()):
+        rollout.tick()
     if len(game.spec.teams) == 1:
         return _returns(player, results[0])
     return _scores(player, against, holders[0] == player, results[0])

@@ -15,6 +15,12 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Delete what a killed `write_durably` left behind. For whoever alone may write to the folder."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        path.unlink()
+
+
 def write_durably(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's contents at once, and have them on disk when this returns."""
     temporary = temporary_beside(path)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from coordinator.archive import Archive
 from coordinator.config import RunConfig, Runtime, RuntimeConfig, cores
 from coordinator.coordinator import Coordinator
 from coordinator.metrics import Metrics
@@ -61,7 +62,7 @@ def train(
     ):
         if not store.exists():
             store.create(to_plain(config))
-        coordinator = Coordinator(store, config, probe.spec)
+        coordinator = Coordinator(store, Archive(run.archive), config, probe.spec)
         at = sum(player.steps for player in coordinator.players.values())
         goal = next_goal(store.status(), at, steps, seconds)
         with Metrics(run.metrics, resumed_at=at) as metrics:

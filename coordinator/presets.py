@@ -34,9 +34,66 @@ def population() -> Layer:
     }
 
 
+def fictitious() -> Layer:
+    """One player against its whole past, uniformly, and never against itself (Heinrich et al. 2015)."""
+    return {"league.matchmaker": "fictitious"}
+
+
+def pfsp() -> Layer:
+    """One player, half against itself, half against the past that it beats least (part of AlphaStar)."""
+    return {"league.matchmaker": "pfsp", "league.latest_probability": 0.5}
+
+
+def openai_five() -> Layer:
+    """One player, 80 % against itself, 20 % against its past by quality scores (OpenAI Five)."""
+    return {"league.matchmaker": "openai_five", "league.latest_probability": 0.8, "league.gate": "time"}
+
+
+def ml_agents() -> Layer:
+    """One player, half against itself, half against its last ten snapshots, taken by time (ML-Agents)."""
+    return {
+        "league.matchmaker": "self_play",
+        "league.latest_probability": 0.5,
+        "league.window": 10,
+        "league.gate": "time",
+    }
+
+
+def alphastar() -> Layer:
+    """A main, a main exploiter and two league exploiters, by AlphaStar's paper (Vinyals et al. 2019)."""
+    return {
+        "league.matchmaker": "alphastar",
+        "league.main_exploiters": ("main-exploiter",),
+        "league.league_exploiters": ("league-exploiter", "league-exploiter-2"),
+    }
+
+
+def alphastar_pseudocode() -> Layer:
+    """The same players by AlphaStar's published pseudocode, which differs from the paper."""
+    return {**alphastar(), "league.matchmaker": "alphastar_pseudocode"}
+
+
+def psro() -> Layer:
+    """One player that learns to beat a Nash mixture of its past; many matches fill the mixture's payoff."""
+    return {"league.matchmaker": "psro", "league.window": 32, "league.evaluate_share": 0.3}
+
+
 PRESETS: Mapping[str, Callable[[], Layer]] = {"impala": impala}
 """How players learn."""
-LEAGUES: Mapping[str, Callable[[], Layer]] = {"self_play": self_play, "population": population}
+LEAGUES: Mapping[str, Callable[[], Layer]] = {
+    rule.__name__: rule
+    for rule in (
+        self_play,
+        population,
+        fictitious,
+        pfsp,
+        openai_five,
+        ml_agents,
+        alphastar,
+        alphastar_pseudocode,
+        psro,
+    )
+}
 """Who plays whom."""
 
 

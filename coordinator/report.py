@@ -15,7 +15,7 @@ from typing import Any
 from coordinator.store_types import LoggedResult, MatchCounts, MatchState, OpenMatch
 from coordinator.words import opponents_in_words, reason_in_words, result_in_words
 from league.leaderboard import RatedRow, ReturnRow, Row
-from league.players import Match, Player, Role, Snapshot
+from league.players import Match, Player, Snapshot
 
 Json = dict[str, Any]
 
@@ -105,7 +105,7 @@ def frame(
     lines = [
         _player_line(player, ratings.get((player.name, player.generation)), versions.get(player.name))
         for player in players.values()
-        if player.role is not Role.SCRIPTED
+        if player.role.learns
     ]
     return Frame(
         run=run,

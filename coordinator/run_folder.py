@@ -6,6 +6,7 @@
     redis/          data of the embedded server
     snapshots/      frozen generations, by hash
     checkpoints/    learners' states, by hash
+    archive/        old results, compressed
     metrics/        figures over time
 
 Who waits for whom: one process at a time holds the lock; another tries for two seconds, is told which one
@@ -71,6 +72,10 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def archive(self) -> Path:
+        return self.path / "archive"
 
     @property
     def metrics(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from coordinator.files import clear_leftovers
 from coordinator.redis_server import RedisServer, living_server
 from coordinator.run_folder import RunFolder
 from coordinator.store import Store
@@ -15,8 +16,11 @@ def serve_store(run: RunFolder, url: str | None = None) -> Iterator[tuple[Store,
     """The store for the process that holds the run's lock, and the URL at which its actors reach it.
 
     url: a server elsewhere; None starts the embedded one, which stops when the context ends. Enter it from a
-    thread that lives as long as the run (see `redis_server`). Raises StoreUnavailable.
+    thread that lives as long as the run (see `redis_server`). What a killed holder of the lock was writing is
+    cleared away. Raises StoreUnavailable.
     """
+    for folder in (run.path, run.redis, run.archive):
+        clear_leftovers(folder)
     if url is not None:
         with Store.connect(url, run.namespace) as store:
             yield store, url

@@ -1,14 +1,15 @@
 """The only code that speaks Redis: what a run knows, one script an intent.
 
 Redis holds the truth of a run and it alone: players, the registry of snapshots, learner checkpoints,
-ready, leased and parked matches, and the result log that payoff and ratings are folded from. What is
-acknowledged is on disk (append-only file, fsync always), so a reply may be trusted after `kill -9`.
+ready, leased and parked matches, and the result log that payoff and ratings are folded from, but for its
+older part, which is files (see `archive`). What is acknowledged is on disk (append-only file, fsync always),
+so a reply may be trusted after `kill -9`.
 
 Who writes what: the coordinator of the newest epoch writes everything but reports; an actor's writes are
 guarded by the attempt that its lease names. Clocks only end leases: they never decide what counts.
 
 Keys, all below `<namespace>:` (a script's header lists those that it touches)
-    meta         hash    schema, config, epoch, next_match, last_seq, state
+    meta         hash    schema, config, epoch, next_match, last_seq, archived, state
     players      hash    name -> Player
     snapshots    hash    name -> Snapshot
     checkpoints  hash    player -> Checkpoint
@@ -17,8 +18,8 @@ Keys, all below `<namespace>:` (a script's header lists those that it touches)
     open         hash    id -> {attempt, failures, owner, state, why}
     matches      hash    id -> Match, of the open ones
     leases       zset    id by deadline
-    log          stream  <seq>-0 -> {id, match, outcome}
-    done         hash    id -> attempt:digest of the outcome, for the newest DONE_KEPT of the log
+    log          stream  <seq>-0 -> {id, match, outcome}, beyond the archived ones (see `archive`)
+    done         hash    id -> attempt:digest of the outcome, of every result in `log`
     refused      list    reports that contradict an accepted one, the newest REFUSED_KEPT
     actors       hash    owner -> heartbeat
     status       string  the coordinator's latest figures
@@ -77,8 +78,6 @@ __all__ = [
     "Verdict",
 ]
 
-DONE_KEPT = 100_000
-"""A report repeated after so many later results is called stale, not repeated; it counts neither way."""
 REFUSED_KEPT = 1_000
 REPORTS_AT_ONCE = 1_000
 """Reports in one round trip; the server makes them durable together."""
@@ -135,7 +134,7 @@ class Store(StoreReader):
         return int(
             self._coordinate(
                 "commit",
-                *(DONE_KEPT, change.state or "", status, change.fold or ""),
+                *(change.state or "", status, change.fold or ""),
                 *map(len, groups),
                 *(field for rows in groups for row in rows for field in row),
             )
@@ -156,6 +155,14 @@ class Store(StoreReader):
         """
         why = f"{owner} died" if failed else ""
         return _expired(self._coordinate("release", owner, why)).reoffered
+
+    def trim(self, upto: int) -> int:
+        """Results up to this number are safe elsewhere: forget them. Returns up to which all are forgotten.
+
+        A report of one of them that is sent again is called stale from now on. Safe to repeat. Raises
+        StoreError where it would be the newest, by which a run is known.
+        """
+        return int(self._coordinate("trim", upto))
 
     def set_state(self, state: str) -> None:
         """state: `running`, `stopped` or `finished`."""
@@ -188,10 +195,7 @@ class Store(StoreReader):
 
     def report(self, outcomes: Sequence[Outcome]) -> list[Verdict]:
         """Report what came of matches, in one round trip; each is counted exactly once. Safe to repeat."""
-        rows = [
-            (outcome.match, outcome.attempt, *_digested(outcome), DONE_KEPT, REFUSED_KEPT)
-            for outcome in outcomes
-        ]
+        rows = [(outcome.match, outcome.attempt, *_digested(outcome), REFUSED_KEPT) for outcome in outcomes]
         return [
             Verdict(reply)
             for start in range(0, len(rows), REPORTS_AT_ONCE)

@@ -72,12 +72,16 @@ class StoreReader:
         text: str | None = self._command("get", "fold")
         return text
 
+    def archived(self) -> int:
+        """Results that have left for the archive: all up to this sequence number; 0 when none has."""
+        return int(self._command("hget", "meta", "archived") or 0)
+
     def results(self, after: int, limit: int = 1000) -> list[LoggedResult]:
-        """The log beyond sequence number `after`, in order."""
+        """The log beyond sequence number `after`, in order, without what is archived (see `ResultLog`)."""
         return [_logged(row) for row in self._command("xrange", "log", f"{after + 1}-0", "+", limit)]
 
     def last_results(self, limit: int) -> list[LoggedResult]:
-        """The newest of the log, in order."""
+        """The newest of the log, in order, without what is archived (see `ResultLog`)."""
         return [_logged(row) for row in reversed(self._command("xrevrange", "log", "+", "-", limit))]
 
     def open_matches(self) -> list[OpenMatch]:

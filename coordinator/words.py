@@ -41,6 +41,8 @@ def reason_in_words(reason: Mapping[str, Any]) -> str:
 
 def _draw_in_words(rule: str, player: str, draw: Mapping[str, Any]) -> str:
     opponent, branch = str(draw.get("opponent", "")), str(draw.get("branch", ""))
+    if "latest_probability" not in draw:
+        return f"{rule.replace('_', '-')}: {branch}: {opponent}{_odds(draw)}"
     if branch == "past":
         return f"past: {opponent}, one of {draw.get('candidates', 1)}"
     title = "self-play" if opponent == player else rule.replace("_", "-") or branch
@@ -48,6 +50,13 @@ def _draw_in_words(rule: str, player: str, draw: Mapping[str, Any]) -> str:
     if branch != "latest":
         return f"{title}: {whom}, nothing past yet"
     return f"{title}: {whom} (p={draw.get('latest_probability', 1):g})"
+
+
+def _odds(draw: Mapping[str, Any]) -> str:
+    """`, one of 12 (p=0.31)`; nothing where there was no choice."""
+    if draw.get("candidates", 1) == 1:
+        return ""
+    return f", one of {draw['candidates']} (p={draw.get('probability', 0.0):.2g})"
 
 
 def _several(number: int, noun: str) -> str:

@@ -103,7 +103,7 @@ def _train(parser: Parser) -> None:
         "--run", type=Path, metavar="DIR", help="folder of the run (default: runs/<game>-<number>)"
     )
     parser.add_argument("--preset", metavar="NAME", help="a complete configuration; see `league presets`")
-    parser.add_argument("--league", metavar="NAME", help="who plays whom: self_play or population")
+    parser.add_argument("--league", metavar="NAME", help="who plays whom: as `league presets` lists them")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON with fields to change")
     _goal(parser)
     parser.add_argument(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coordinator.archive import Archive, ResultLog
 from coordinator.coordinator import SCRIPTED
 from coordinator.options import from_plain
 from coordinator.redis_server import living_server
@@ -24,7 +25,7 @@ from coordinator.report import (
 )
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
-from coordinator.store_types import LoggedResult, MatchState, RunState
+from coordinator.store_types import MatchState, RunState
 from league.config import LeagueConfig
 from league.leaderboard import Row, leaderboard
 from league.ledger import Ledger
@@ -34,8 +35,6 @@ from league.view import LeagueView
 if TYPE_CHECKING:
     from coordinator.store import Store
 
-PAGE = 1000
-"""Results fetched from the log at once."""
 LAST = 12
 """Finished matches in a frame."""
 
@@ -50,6 +49,11 @@ class Reading:
     """Whether a process runs it, as far as can be told from here."""
 
     @property
+    def log(self) -> ResultLog:
+        """Every result, archived or not."""
+        return ResultLog(self.store, Archive(self.run.archive))
+
+    @property
     def state(self) -> str:
         """`running`, `stopped`, `finished`, or `interrupted`: it was killed, and can be resumed."""
         state = str(self.store.state())
@@ -60,7 +64,7 @@ class Reading:
         fold = self.store.fold()
         league = self._league
         ledger = Ledger.from_json(fold) if fold else Ledger(decay=league.payoff_decay, elo_k=league.elo_k)
-        for result in log(self.store, ledger.seq):
+        for result in self.log.after(ledger.seq):
             ledger.apply(result.seq, result.match, result.outcome)
         players = self.store.players()
         latest = self.store.last_results(1)
@@ -104,13 +108,13 @@ class Reading:
 
     def matches(self, last: int | None = None) -> list[dict[str, Any]]:
         """Oldest first; `last` of the newest results beside the open matches, or all."""
-        results = log(self.store) if last is None else self.store.last_results(last)
+        results = self.log.after(0) if last is None else self.log.last(last)
         rows = match_rows(results, self.store.open_matches())
         return rows if last is None else rows[-last:]
 
     def match_lines(self, last: int) -> list[MatchLine]:
         """The newest results, and every match that is parked or being played, in words; oldest first."""
-        lines = [match_line(result) for result in self.store.last_results(last)]
+        lines = [match_line(result) for result in self.log.last(last)]
         begun = [match for match in self.store.open_matches() if match.state is not MatchState.READY]
         return sorted([*lines, *map(open_line, begun)], key=lambda line: line.id)
 
@@ -154,13 +158,6 @@ def reading(path: Path, redis: str | None = None) -> Iterator[Reading]:
     living = url is not None or living_server(run.redis) is not None
     with open_store(run, url) as store:
         yield Reading(run, store, living)
-
-
-def log(store: Store, after: int = 0) -> Iterator[LoggedResult]:
-    """The result log beyond a sequence number, fetched page by page."""
-    while page := store.results(after, PAGE):
-        yield from page
-        after = page[-1].seq
 
 
 def game_of(run: RunFolder) -> str:

@@ -1,7 +1,8 @@
 """The nouns of a league as canonical JSON text, and strictly back.
 
 One object has one text (keys sorted, no spaces), so texts may be compared and hashed. Reading refuses
-what it does not know: an unknown or missing key, a wrong type, a number that is not finite.
+what it does not know: an unknown or missing key, a wrong type, a number that is not finite. Only a field
+marked ADDED_LATER may be missing, in what was written before there was one.
 """
 
 from __future__ import annotations
@@ -95,10 +96,13 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
         known = [f.name for f in fields(kind)]
         if unknown := sorted(value.keys() - set(known)):
             raise LeagueError(f"{where} has the unknown key {unknown[0]!r}, known are {', '.join(known)}")
-        if missing := [name for name in known if name not in value]:
+        needed = [f.name for f in fields(kind) if not f.metadata.get("added_later")]
+        if missing := [name for name in needed if name not in value]:
             raise LeagueError(f"{where} lacks the key {missing[0]!r}")
         hints = _hints(kind)
-        return kind(**{name: _typed(hints[name], value[name], f"{where}.{name}") for name in known})
+        return kind(
+            **{name: _typed(hints[name], value[name], f"{where}.{name}") for name in known if name in value}
+        )
     return _convert(kind, value, where, _typed, list)
 
 

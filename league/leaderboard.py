@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from league.meta_game import Masses, one_population, two_populations
-from league.players import Role
+from league.players import Player, Role
 from league.ratings.bradley_terry import NORMAL_95, rate
 from league.view import LeagueView
 
@@ -81,7 +81,7 @@ def leaderboard(view: LeagueView, prior_draws: float = 4.0) -> list[RatedRow] | 
 
 
 def _entries(view: LeagueView) -> list[_Entry]:
-    """Snapshots oldest first, then live players, then scripted ones."""
+    """Snapshots oldest first, then live players, then those that never change."""
     roles = {name: player.role for name, player in view.players.items()}
     teams = {name: player.team for name, player in view.players.items()}
     frozen = [
@@ -109,12 +109,13 @@ def _entries(view: LeagueView) -> list[_Entry]:
         )
         for player in view.learners
     ]
-    names = {player.name for player in view.players.values() if player.role is Role.SCRIPTED}
-    scripted = [
-        _Entry(name, name, None, Role.SCRIPTED, live=False, parent=None, team=None)
-        for name in sorted(names | set(view.scripted))
+    fixed = {name: Player(name, Role.SCRIPTED) for name in view.scripted}
+    fixed |= {player.name: player for player in view.fixed}
+    unchanging = [
+        _Entry(name, name, None, player.role, live=False, parent=None, team=player.team)
+        for name, player in sorted(fixed.items())
     ]
-    return [*frozen, *live, *scripted]
+    return [*frozen, *live, *unchanging]
 
 
 def _by_rating(view: LeagueView, entries: list[_Entry], prior_draws: float) -> list[RatedRow]:

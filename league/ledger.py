@@ -15,6 +15,7 @@ from typing import Any
 from league.codec import dumps, loads
 from league.payoff import Payoff
 from league.players import LeagueError, Match, Outcome, split_identity
+from league.quality import Qualities, fold
 from league.ratings import elo
 
 
@@ -82,6 +83,8 @@ class Ledger:
     returns: dict[str, Returns] = field(default_factory=dict)
     """By node."""
     totals: Totals = field(default_factory=Totals)
+    quality: Qualities = field(default_factory=dict)
+    """OpenAI Five's scores; empty where no match was made by them."""
 
     def apply(self, seq: int, match: Match, outcome: Outcome) -> None:
         """Fold result number `seq`, which `check_outcome` has passed.
@@ -107,6 +110,7 @@ class Ledger:
         for (home, away), (wins, draws, losses) in by_node.items():
             self.tally.record(home, away, wins, draws, losses)
         self._rate(by_node)
+        fold(self.quality, match, _shares(by_identity))
         for entry in outcome.returns:
             sums = self.returns.setdefault(match.nodes[entry.identity], Returns())
             sums.episodes += entry.episodes
@@ -141,8 +145,11 @@ class Ledger:
 
     def to_json(self) -> str:
         """Canonical text: two ledgers that hold the same have the same bytes."""
+        # Absent where empty, so that what was written before there were scores keeps its bytes.
+        quality = {"quality": self.quality} if self.quality else {}
         return dumps(
             {
+                **quality,
                 "decay": self.decay,
                 "elo_k": self.elo_k,
                 "seq": self.seq,
@@ -179,10 +186,23 @@ def _ledger(plain: Any) -> Ledger:
         seats={node: Seats(first, second) for node, (first, second) in plain["seats"].items()},
         returns={node: Returns(*sums) for node, sums in plain["returns"].items()},
         totals=Totals(**plain["totals"]),
+        quality={
+            player: {opponent: float(score) for opponent, score in known.items()}
+            for player, known in plain.get("quality", {}).items()
+        },
     )
     if unknown := plain.keys() - vars(ledger).keys():
         raise LeagueError(f"not a ledger: unknown key {min(unknown)!r}")
     return ledger
+
+
+def _shares(counts: dict[tuple[str, str], list[int]]) -> dict[tuple[str, str], float]:
+    """(a, b) and (b, a) -> the share of their games that the first won."""
+    shares = {}
+    for (home, away), (wins, draws, losses) in counts.items():
+        if games := wins + draws + losses:
+            shares[home, away], shares[away, home] = wins / games, losses / games
+    return shares
 
 
 def _add(sums: list[int], result: list[int]) -> None:

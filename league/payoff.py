@@ -47,6 +47,13 @@ class Pairs(NamedTuple):
     """[P] of home."""
 
 
+def win_rates(results: Floats) -> Floats:
+    """[O] (wins + draws / 2) / games of [O, 3] results; 0.5 where there are none."""
+    wins, draws, losses = results.T
+    games = wins + draws + losses
+    return np.where(games > 0, (wins + 0.5 * draws) / np.where(games > 0, games, 1.0), 0.5)
+
+
 class Payoff:
     """Wins, draws and losses of every ordered pair; (a, b) mirrors (b, a). Mutable: a fold adds to it."""
 
@@ -83,13 +90,18 @@ class Payoff:
 
     def win_rates(self, player: str, opponents: Sequence[str]) -> Floats:
         """[O] `win_rate` against each of the opponents."""
-        wins, draws, losses = self._gather(player, opponents).T
-        games = wins + draws + losses
-        return np.where(games > 0, (wins + 0.5 * draws) / np.where(games > 0, games, 1.0), 0.5)
+        return win_rates(self.results(player, opponents))
+
+    def results(self, player: str, opponents: Sequence[str]) -> Floats:
+        """[O, 3] wins, draws and losses of `player` against each of the opponents; zeros where none."""
+        row = self._rows.get(player, {})
+        found = np.fromiter(map(row.get, opponents, repeat(0)), np.int64, count=len(opponents))
+        gathered: Floats = self._counts[found]
+        return gathered
 
     def games(self, player: str, opponents: Sequence[str]) -> Floats:
         """[O] games played against each of the opponents, as far as decay left them."""
-        games: Floats = self._gather(player, opponents).sum(axis=1)
+        games: Floats = self.results(player, opponents).sum(axis=1)
         return games
 
     def opponents(self, player: str) -> list[str]:
@@ -98,7 +110,7 @@ class Payoff:
 
     def totals(self, player: str) -> Counts:
         """Results of `player` against everyone."""
-        wins, draws, losses = self._gather(player, self.opponents(player)).sum(axis=0).tolist()
+        wins, draws, losses = self.results(player, self.opponents(player)).sum(axis=0).tolist()
         return Counts(wins, draws, losses)
 
     def pairs(self, names: Sequence[str]) -> Pairs:
@@ -134,12 +146,6 @@ class Payoff:
         except (AttributeError, TypeError, ValueError) as error:
             raise LeagueError(f"not the counts of a payoff: {error}") from error
         return payoff
-
-    def _gather(self, player: str, opponents: Sequence[str]) -> Floats:
-        row = self._rows.get(player, {})
-        found = np.fromiter(map(row.get, opponents, repeat(0)), np.int64, count=len(opponents))
-        gathered: Floats = self._counts[found]
-        return gathered
 
     def _index(self, player: str, opponent: str) -> int:
         row = self._rows.setdefault(player, {})

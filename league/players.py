@@ -11,6 +11,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What a player may be called; names become file names and Redis fields, so nothing else may."""
 
 
+ADDED_LATER = {"added_later": True}
+"""Metadata of a field that stored nouns may lack: they read as its default."""
+
+
 class LeagueError(Exception):
     """A league, or what it was asked for, is wrong. The message is one line for the user to read."""
 
@@ -20,8 +24,21 @@ class Role(StrEnum):
 
     MAIN = "main"
     """Learns, is frozen, is what the league is trained for."""
+    MAIN_EXPLOITER = "main_exploiter"
+    """Learns to beat the mains as they are now, and begins anew once it does."""
+    LEAGUE_EXPLOITER = "league_exploiter"
+    """Learns to beat what the whole league has in common, and now and then begins anew."""
+    PLAYER = "player"
+    """Learns from everybody's past, and has no special part."""
     SCRIPTED = "scripted"
     """Does not learn: `random`, `minimax`, `mcts:100`, `module:factory`."""
+    PRETRAINED = "pretrained"
+    """Does not learn: its weights are a snapshot of another run."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether it is trained and frozen; who does not is one node for ever."""
+        return self not in (Role.SCRIPTED, Role.PRETRAINED)
 
 
 class Purpose(StrEnum):
@@ -45,11 +62,13 @@ class Player:
     """Decisions it was trained on."""
     frozen_at: int = 0
     """`steps` when it was last frozen."""
+    reset_at: int = field(default=0, metadata=ADDED_LATER)
+    """Generation in the making when it was last reset to its first weights: earlier results say nothing."""
 
     @property
     def node(self) -> str:
         """The name its results are rated under: the generation in the making."""
-        return self.name if self.role is Role.SCRIPTED else f"{self.name}@{self.generation}"
+        return f"{self.name}@{self.generation}" if self.role.learns else self.name
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,16 @@ def nash(payoff: npt.ArrayLike) -> NashSolution:
     matrix = np.asarray(payoff, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         raise LeagueError(f"payoff of shape {matrix.shape} must be a matrix of finite numbers")
-    value, row = _maximin(matrix)
-    _, column = _maximin(-matrix.T)
+    value, row = maximin(matrix)
+    _, column = maximin(-matrix.T)
     return NashSolution(value, row, column)
 
 
-def _maximin(matrix: Floats) -> tuple[float, Floats]:
-    """max over x of the least entry of x M: maximise v where x M >= v, x >= 0, sum x = 1."""
+def maximin(matrix: Floats) -> tuple[float, Floats]:
+    """max over x of the least entry of x M, and x: maximise v where x M >= v, x >= 0, sum x = 1.
+
+    Half of `nash`, for who needs only one side.
+    """
     rows, columns = matrix.shape
     # The solver's tolerances are absolute: give it numbers of size one.
     scale = float(np.abs(matrix).max()) or 1.0
@@ -159,3 +162,71 @@ def stationary(transition: Floats) -> Floats:
         mass[state] = mass[:state] @ chain[:state, state]
     result: Floats = mass / mass.sum()
     return result
+
+
+def projected_replicator(
+    payoff: npt.ArrayLike, steps: int = 1000, dt: float = 0.5, gamma: float = 1e-3
+) -> NashSolution:
+    """Projected replicator dynamics (Lanctot et al. 2017, section 3.2), averaged over all steps.
+
+    payoff: [R, C] of a zero-sum game, of size one. gamma: least chance that a strategy keeps, divided by
+    the number of strategies, so that none dies out for ever. value: what the two averages make against each
+    other.
+    """
+    matrix = np.asarray(payoff, np.float64)
+    row, column = (np.full(size, 1.0 / size) for size in matrix.shape)
+    rows, columns = np.zeros_like(row), np.zeros_like(column)
+    for _ in range(steps):
+        gain, loss = matrix @ column, row @ matrix
+        mean = float(row @ gain)
+        row, column = (
+            _project(row + dt * row * (gain - mean), gamma),
+            _project(column - dt * column * (loss - mean), gamma),
+        )
+        rows, columns = rows + row, columns + column
+    return _averages(matrix, rows, columns)
+
+
+def _project(strategy: Floats, gamma: float) -> Floats:
+    """The nearest strategy whose every chance is gamma / size or more (Duchi et al. 2008, figure 1)."""
+    least = gamma / len(strategy)
+    if strategy.min() >= least:
+        unchanged: Floats = strategy / strategy.sum()
+        return unchanged
+    free = 1.0 - gamma
+    descending = np.sort(strategy - least)[::-1]
+    excess = (np.cumsum(descending) - free) / np.arange(1, len(strategy) + 1)
+    shift = excess[np.flatnonzero(descending > excess)[-1]]
+    projected: Floats = np.maximum(strategy - least - shift, 0.0) + least
+    return projected
+
+
+def regret_matching(payoff: npt.ArrayLike, steps: int = 300) -> NashSolution:
+    """Regret matching+ with linear averaging (Hart and Mas-Colell 2000; Tammelin 2014), players in turn.
+
+    payoff: [R, C] of a zero-sum game. value: what the two averages make against each other.
+    """
+    matrix = np.asarray(payoff, np.float64)
+    row, column = (np.full(size, 1.0 / size) for size in matrix.shape)
+    regret, other_regret = np.zeros_like(row), np.zeros_like(column)
+    rows, columns = np.zeros_like(row), np.zeros_like(column)
+    for step in range(1, steps + 1):
+        gain = matrix @ column
+        regret = np.maximum(regret + gain - row @ gain, 0.0)
+        row = _matched(regret)
+        loss = row @ matrix
+        other_regret = np.maximum(other_regret + loss @ column - loss, 0.0)
+        column = _matched(other_regret)
+        rows, columns = rows + step * row, columns + step * column
+    return _averages(matrix, rows, columns)
+
+
+def _matched(regret: Floats) -> Floats:
+    total = regret.sum()
+    matched: Floats = regret / total if total > 0 else np.full_like(regret, 1.0 / len(regret))
+    return matched
+
+
+def _averages(matrix: Floats, rows: Floats, columns: Floats) -> NashSolution:
+    row, column = rows / rows.sum(), columns / columns.sum()
+    return NashSolution(float(row @ matrix @ column), row, column)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from league.ledger import Ledger
-from league.players import LeagueError, Player, Role, Snapshot, split_identity
+from league.past import Past
+from league.payoff import win_rates
+from league.players import LeagueError, Player, Role, Snapshot
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class LeagueView:
     players: Mapping[str, Player]
     """By name."""
     snapshots: Sequence[Snapshot]
-    """Oldest first."""
+    """Oldest first. A `Past` keeps what is worked out about them from one view to the next."""
     ledger: Ledger
     """Results so far."""
     teams: tuple[str, ...]
@@ -31,21 +39,72 @@ class LeagueView:
     @cached_property
     def learners(self) -> tuple[Player, ...]:
         """Players that learn, in the order of `players`."""
-        return tuple(player for player in self.players.values() if player.role is not Role.SCRIPTED)
+        return tuple(player for player in self.players.values() if player.role.learns)
 
     @cached_property
-    def pasts(self) -> dict[str, list[Snapshot]]:
+    def past(self) -> Past:
+        """The snapshots, indexed."""
+        return Past.of(self.snapshots)
+
+    @property
+    def pasts(self) -> Mapping[str, list[Snapshot]]:
         """Name of a player -> its snapshots, oldest first."""
-        pasts: dict[str, list[Snapshot]] = {}
-        for snapshot in self.snapshots:
-            pasts.setdefault(snapshot.player, []).append(snapshot)
-        return pasts
+        return self.past.by_player
+
+    @cached_property
+    def fixed(self) -> tuple[Player, ...]:
+        """Players that do not learn."""
+        return tuple(player for player in self.players.values() if not player.role.learns)
+
+    @cached_property
+    def opponents(self) -> list[str]:
+        """[N] everybody who will not change any more: all snapshots, oldest first, then `fixed`."""
+        return [*self.past.names, *(player.name for player in self.fixed)]
+
+    def permitted(self, team: str, roles: Collection[Role] | None = None) -> Ints:
+        """Positions in `opponents` of those who may play `team`, and whose player has one of `roles`."""
+
+        def allowed(player: Player | None) -> bool:
+            in_role = roles is None or (player is not None and player.role in roles)
+            return in_role and self.may_play(player, team)
+
+        frozen = np.array([allowed(self.players.get(name)) for name in self.past.owners], bool)
+        fixed = np.array([allowed(player) for player in self.fixed], bool)
+        return np.flatnonzero(np.append(frozen[self.past.owner], fixed))
+
+    def may_play(self, player: Player | None, team: str) -> bool:
+        """Whether a player may be seated in `team`; None is one that has left, whose team nobody knows."""
+        if self.symmetric or len(self.teams) == 1:
+            return True
+        return player is not None and (player.team == team or player.role is Role.SCRIPTED)
+
+    def frozen(self, player: Player) -> Ints:
+        """Positions in `opponents` of one player's snapshots, oldest first."""
+        if player.name not in self.past.owners:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.past.owner == self.past.owners.index(player.name))
+
+    def win_rates(self, player: Player, opponents: Sequence[str]) -> Floats:
+        """[O] of a learning player, of late; 0.5 where it never played.
+
+        Of late: decayed, as matchmakers read it. Of a player that was reset: since then, undecayed.
+        """
+        return win_rates(self.results(player, opponents))
+
+    def results(self, player: Player, opponents: Sequence[str]) -> Floats:
+        """[O, 3] wins, draws and losses behind `win_rates`."""
+        if not player.reset_at:
+            return self.ledger.payoff.results(player.name, opponents)
+        # The payoff goes by identity and remembers the life before; the tally goes by generation.
+        nodes = [self.players[name].node if name in self.players else name for name in opponents]
+        lives = range(player.reset_at, player.generation + 1)
+        found = [self.ledger.tally.results(f"{player.name}@{generation}", nodes) for generation in lives]
+        total: Floats = np.sum(found, axis=0)
+        return total
 
     def bound_to(self, team: str) -> tuple[Player, ...]:
         """Learning players that may play `team`."""
-        if self.symmetric or len(self.teams) == 1:
-            return self.learners
-        return tuple(player for player in self.learners if player.team == team)
+        return tuple(player for player in self.learners if self.may_play(player, team))
 
     def team_of(self, player: Player) -> str:
         """The team that `player` is seated in: the first, where it may play any."""
@@ -60,14 +119,11 @@ class LeagueView:
 
     def node(self, identity: str) -> str:
         """What results of `identity` are rated under. Raises LeagueError where nobody is called so."""
-        name, generation = split_identity(identity)
-        if generation is None and name in self.players:
-            return self.players[name].node
-        if identity in self.scripted or any(s.generation == generation for s in self.pasts.get(name, ())):
+        if identity in self.players:
+            return self.players[identity].node
+        if identity in self.scripted or identity in self.past.registered:
             return identity
-        close = get_close_matches(
-            identity, [*self.players, *self.scripted, *(s.name for s in self.snapshots)], n=1
-        )
+        close = get_close_matches(identity, [*self.players, *self.scripted, *self.past.names], n=1)
         raise LeagueError(
             f"nobody is called {identity!r}" + (f"; did you mean {close[0]!r}?" if close else "")
         )

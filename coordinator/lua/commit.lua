@@ -1,17 +1,17 @@
 -- Everything that one decision of the coordinator changes, or nothing of it.
 -- KEYS: meta players snapshots checkpoints fold status log done
--- ARGV: epoch, digests to keep, state or '', status or '', fold or '',
+-- ARGV: epoch, state or '', status or '', fold or '',
 --       number of players, of snapshots, of checkpoints, of results, then
 --       (name, player)*, (name, snapshot)*, (player, checkpoint)*, (id, attempt, digest, match, outcome)*
 -- Returns the last sequence number of the log. Sent twice, it changes nothing more.
 --         STALEEPOCH; REFUSED when a snapshot would be overwritten or a result was recorded otherwise.
 local meta, players, snapshots, checkpoints, fold, status, log, done = unpack(KEYS)
-local epoch, keep, state, new_status, new_fold = unpack(ARGV, 1, 5)
+local epoch, state, new_status, new_fold = unpack(ARGV, 1, 4)
 local stale = fence(meta, epoch)
 if stale then
   return stale
 end
-local at = 10
+local at = 9
 
 local function take(count, width)
   local rows = {}
@@ -22,10 +22,10 @@ local function take(count, width)
   return rows
 end
 
-local new_players = take(ARGV[6], 2)
-local new_snapshots = take(ARGV[7], 2)
-local new_checkpoints = take(ARGV[8], 2)
-local results = take(ARGV[9], 5)
+local new_players = take(ARGV[5], 2)
+local new_snapshots = take(ARGV[6], 2)
+local new_checkpoints = take(ARGV[7], 2)
+local results = take(ARGV[8], 5)
 if at ~= #ARGV + 1 then
   return refuse('a commit of ' .. #ARGV .. ' arguments where its counts say ' .. at - 1)
 end
@@ -62,7 +62,7 @@ for _, row in ipairs(new_checkpoints) do
   redis.call('HSET', checkpoints, row[1], row[2])
 end
 for _, row in ipairs(fresh) do
-  append(meta, log, done, tonumber(keep), unpack(row))
+  append(meta, log, done, unpack(row))
 end
 redis.call('HSET', meta, 'next_match', next_match)
 if state ~= '' then

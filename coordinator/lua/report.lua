@@ -1,9 +1,9 @@
 -- Accepts an outcome exactly once: for the current attempt of a leased match.
 -- KEYS: meta open matches leases done log refused
--- ARGV: id, attempt, digest, outcome, digests to keep, refused reports to keep
+-- ARGV: id, attempt, digest, outcome, refused reports to keep
 -- Returns a Verdict: accepted, repeated, stale, conflict or unknown.
 local meta, open, matches, leases, done, log, refused = unpack(KEYS)
-local id, attempt, digest, outcome, keep, keep_refused = unpack(ARGV)
+local id, attempt, digest, outcome, keep_refused = unpack(ARGV)
 local accepted = redis.call('HGET', done, id)
 if accepted == attempt .. ':' .. digest then
   return 'repeated'
@@ -30,7 +30,7 @@ if not match then
   return refuse('match ' .. id .. ' is open and its text is lost')
 end
 
-append(meta, log, done, tonumber(keep), id, attempt, digest, match, outcome)
+append(meta, log, done, id, attempt, digest, match, outcome)
 redis.call('HDEL', open, id)
 redis.call('HDEL', matches, id)
 redis.call('ZREM', leases, id)

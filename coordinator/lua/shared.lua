@@ -54,17 +54,10 @@ local function end_attempt(open, ready, leases, id, entry, why)
   return entry.state
 end
 
--- Appends an accepted outcome to the log. `done` holds the newest `keep` of the log, to know a repeated report by.
-local function append(meta, log, done, keep, id, attempt, digest, match, outcome)
+-- Appends an accepted outcome to the log. `done` tells a repeated report by it, as long as it is in the log.
+local function append(meta, log, done, id, attempt, digest, match, outcome)
   local last = tonumber(redis.call('HGET', meta, 'last_seq'))
   redis.call('XADD', log, string.format('%d-0', last + 1), 'id', id, 'match', match, 'outcome', outcome)
   redis.call('HSET', meta, 'last_seq', last + 1)
   redis.call('HSET', done, id, attempt .. ':' .. digest)
-  local old = last + 1 - keep
-  if old > 0 then
-    local entry = redis.call('XRANGE', log, string.format('%d-0', old), string.format('%d-0', old))[1]
-    if entry then
-      redis.call('HDEL', done, entry[2][2])
-    end
-  end
 end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 from numpy.random import Generator
@@ -58,8 +58,10 @@ class Evaluation:
 def _pool(view: LeagueView, team: str) -> list[str]:
     """Everybody who may play `team`: live, frozen and scripted."""
     live = [player.name for player in view.bound_to(team)]
-    frozen = [snapshot.name for name in live for snapshot in view.pasts.get(name, [])]
-    return [*live, *frozen, *view.scripted]
+    names_of = view.past.names_of
+    frozen = list(chain.from_iterable(names_of.get(name, ()) for name in live))
+    fixed = [player.name for player in view.fixed if view.may_play(player, team)]
+    return [*live, *frozen, *fixed, *(name for name in view.scripted if name not in fixed)]
 
 
 def _weight(view: LeagueView, identities: tuple[str, ...]) -> float:

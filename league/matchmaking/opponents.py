@@ -1,4 +1,4 @@
-"""Drawing an opponent: the step that `self_play` and `population` share."""
+"""Drawing an opponent uniformly: the step that `self_play`, `population` and `fictitious` share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Draw:
 
     opponent: str
     branch: str
-    """`latest`, `past`, or `latest, for want of a past`."""
+    """`latest`, `past`, `latest, for want of a past`; of a weighted draw what it was for."""
     reason: dict[str, Any]
 
 
@@ -30,18 +30,19 @@ def draw_opponent(
     view: LeagueView,
     sources: Sequence[Player],
     latest_probability: float,
-    window: int,
+    window: int | Callable[[int], int],
     generator: Generator,
 ) -> Draw:
     """One of `sources`, uniformly; of it the live network with `latest_probability`, else uniformly one of
-    its newest `window` snapshots (0: of all).
+    its newest `window` snapshots (0: of all; a function says how many of those that there are).
 
     Every call takes three numbers from the generator, whatever the branch: so a decision more or less
     candidates never shifts the decisions after it.
     """
     which, coin, pick = generator.random(3).tolist()
     source = sources[int(which * len(sources))]
-    past = view.pasts.get(source.name, [])[-window:]
+    past = view.pasts.get(source.name, [])
+    past = past[-(window if isinstance(window, int) else window(len(past))) :]
     reason: dict[str, Any] = {
         "player": source.name,
         "players": [player.name for player in sources][:NAMED],

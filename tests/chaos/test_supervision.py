@@ -9,9 +9,10 @@ import pytest
 
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
-from coordinator.store import Store
+from coordinator.store import MatchState, Store
 from tests.e2e.runs import (
     SMALL,
+    Training,
     assert_healthy,
     assert_one_line,
     league,
@@ -33,7 +34,7 @@ THROWS = {
     "runtime.checkpoint_seconds": 1.0,
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def train(env: str, folder: Path, runtime: str, *words: object, **fields: object) -> list[object]:
@@ -47,23 +48,28 @@ def notes(folder: Path) -> str:
         return "\n".join(store.status()["notes"])
 
 
+def goes_on(run: Training) -> None:
+    """Wait until it has more results than now."""
+    counts: list[int] = []
+    run.wait_until(lambda store: bool(counts.append(store.counts().done) or True))
+    run.wait_until(lambda store: store.counts().done > counts[0] + 20)
+
+
+def noted(store: Store, text: str) -> bool:
+    """Whether a living run says so."""
+    return any(text in note for note in store.status().get("notes", []))
+
+
 def test_an_actor_whose_environment_hangs_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MISHAPS", str(tmp_path))
     folder = tmp_path / "run"
-    with training(folder, *train("hangs_once", folder, "ray", actors=2, hang_seconds=3)) as run:
-        meanwhile: list[int] = []
-
-        def replaced(store: Store) -> bool:
-            meanwhile.append(store.counts().done)
-            return any("has not moved for" in note for note in store.status().get("notes", []))
-
-        run.wait_until(replaced)
-        assert (tmp_path / "hung").exists()
-        assert meanwhile[-1] > 0, "the other actor went on"
-        count = meanwhile[-1]
-        run.wait_until(lambda store: store.counts().done > count + 20)
+    with training(folder, *train("hangs_once", folder, "ray", actors=2, hang_seconds=5)) as run:
+        run.wait_until(lambda store: (tmp_path / "hung").exists())
+        goes_on(run)
+        run.wait_until(lambda store: noted(store, "has not moved for"))
+        goes_on(run)
         run.process.terminate()
         assert run.finish() == 0, run.tail()
     assert not processes_of(folder)
@@ -78,7 +84,7 @@ def test_an_environment_that_raises_at_times(runtime: str, tmp_path: Path) -> No
     assert_healthy(tmp_path / "run")
     if runtime == "ray":
         with open_store(RunFolder.open(tmp_path / "run")) as store:
-            attempts = [result.outcome.attempt for result in results(store)]
+            attempts = [result.outcome.attempt for result in results(tmp_path / "run", store)]
         assert max(attempts) > 1, "a match that failed was played again"
         assert attempts.count(1) > len(attempts) / 2, "the others were not counted as failed"
     else:
@@ -140,17 +146,23 @@ def test_a_snapshot_damaged_while_ray_runs(tmp_path: Path) -> None:
         flip_a_bit(snapshot_file(folder, "first@1"))
         run.process.terminate()  # so that no process has it in memory
         assert run.finish() == 0, run.tail()
-    with training(folder, "resume", folder, "--seconds", 600) as run:
-        run.wait_until(lambda store: any("(it is first@1)" in note for note in store.status()["notes"]))
-        counts: list[int] = []
-        run.wait_until(lambda store: bool(counts.append(store.counts().done) or True))
-        run.wait_until(lambda store: store.counts().done > counts[0] + 100)
+    with training(folder, "resume", folder) as run:
+        run.wait_until(lambda store: noted(store, "(it is first@1)"))
+        later: list[int] = []
+        run.wait_until(lambda store: bool(later.append(store.next_match()) or True))
+        run.wait_until(lambda store: store.next_match() > later[0] + 100)
         run.process.terminate()
         assert run.finish() == 0, run.tail()
     assert "Traceback" not in run.text()
     with open_store(RunFolder.open(folder)) as store:
-        parked = store.counts().parked
-        assert 0 < parked < 50, "the matches that were on the list, and no more"
+        still = store.open_matches()
+        parked = [match for match in still if match.state is MatchState.PARKED]
+        made = [result.match for result in results(folder, store)] + [match.match for match in still]
+    assert parked
+    assert all("first@1" in match.match.teams.values() for match in parked)
+    drawn = [match.id for match in made if "first@1" in match.teams.values()]
+    assert drawn, "it was drawn before"
+    assert max(drawn) < later[0], "it is drawn no more"
 
 
 def test_a_damaged_checkpoint_is_one_line(trained: Path, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from coordinator.config import RunConfig, RuntimeConfig
+from agents.errors import AgentError
+from coordinator.config import RunConfig, Runtime, RuntimeConfig
 from coordinator.coordinator import first_players, player_name
 from coordinator.options import OptionError
 from coordinator.presets import LEAGUES, PRESETS, build, defaults_of
 from envs.catalogue import make_game
 from envs.game import GameSpec
-from league.players import LeagueError
+from league.players import LeagueError, Role
 
 
 def spec_of(game: str) -> GameSpec:
@@ -40,6 +41,43 @@ def test_in_a_symmetric_game_nobody_is_bound_to_a_team() -> None:
 def test_where_teams_differ_every_team_has_its_players(league: str, names: dict[str, str]) -> None:
     players = first_players(build("matrix:pennies", league=league), spec_of("matrix:pennies"))
     assert {player.name: player.team for player in players.values()} == names
+
+
+@pytest.mark.parametrize("league", ["alphastar", "alphastar_pseudocode"])
+def test_roles_of_an_alphastar_league(league: str) -> None:
+    config = build("matrix:rps", league=league, flags={"league.scripted": "random"})
+    players = first_players(config, spec_of("matrix:rps"))
+    assert {player.name: player.role for player in players.values()} == {
+        "main": Role.MAIN,
+        "main-exploiter": Role.MAIN_EXPLOITER,
+        "league-exploiter": Role.LEAGUE_EXPLOITER,
+        "league-exploiter-2": Role.LEAGUE_EXPLOITER,
+        "random": Role.SCRIPTED,
+    }
+    players = first_players(build("matrix:pennies", league=league), spec_of("matrix:pennies"))
+    assert {(player.name, player.role, player.team) for player in players.values()} == {
+        (name, role, team)
+        for team in ("even", "odd")
+        for name, role in (
+            (team, Role.MAIN),
+            (f"{team}-exploiter", Role.MAIN_EXPLOITER),
+            (f"{team}-league-exploiter", Role.LEAGUE_EXPLOITER),
+            (f"{team}-league-exploiter-2", Role.LEAGUE_EXPLOITER),
+        )
+    }
+
+
+def test_a_team_with_exploiters_alone_is_refused() -> None:
+    flags = {"league.players": "even", "league.main_exploiters": "odd", "league.league_exploiters": "even-2"}
+    config = build("matrix:pennies", league="alphastar", flags=flags)
+    with pytest.raises(LeagueError, match=r"league\.players even: nobody plays team odd"):
+        first_players(config, spec_of("matrix:pennies"))
+
+
+def test_a_scripted_player_that_nobody_knows_is_refused_at_once() -> None:
+    config = build("connect_four", league="psro", flags={"league.scripted": "minimal"})
+    with pytest.raises(AgentError, match="minimal"):
+        first_players(config, spec_of("connect_four"))
 
 
 @pytest.mark.parametrize(
@@ -91,6 +129,8 @@ def test_a_misspelt_preset_is_named_with_the_closest(option: str, name: str) -> 
     [
         ({"actors": -1}, "actors is -1, but must be at least 0"),
         ({"inbox": 0}, "inbox is 0, but must be at least 1"),
+        ({"workers": -1}, "workers is -1, but must be at least 0"),
+        ({"workers": 2, "runtime": Runtime.INLINE}, "workers is 2, but must be 0 with runtime inline"),
         ({"checkpoint_seconds": 0}, "checkpoint_seconds is 0, but must be above 0"),
         ({"lease_seconds": 5, "hang_seconds": 9}, "lease_seconds 5 is not above hang_seconds 9"),
     ],
@@ -98,3 +138,8 @@ def test_a_misspelt_preset_is_named_with_the_closest(option: str, name: str) -> 
 def test_contradictions_are_refused_with_their_numbers(fields: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RuntimeConfig(**fields)  # type: ignore[arg-type]
+
+
+def test_more_workers_than_copies_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"runtime\.workers 9 is above rollout\.copies 8"):
+        build("tictactoe", flags={"runtime.workers": 9, "rollout.copies": 8})

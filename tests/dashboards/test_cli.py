@@ -332,7 +332,7 @@ def test_a_config_file_is_a_layer_under_the_flags(tmp_path: Path, capsys: pytest
     arguments = ["train", "tictactoe", "--config", str(file), "--league.window=7", "--help-config"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert "--league.window 7\n    Only this many of the newest snapshots" in out
+    assert "--league.window 7\n    " in out
     assert "--league.latest-probability 0.25\n" in out
     assert "--seed 11\n" in out
 

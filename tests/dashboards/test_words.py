@@ -9,7 +9,7 @@ import pytest
 
 from coordinator.words import opponents_in_words, reason_in_words, result_in_words
 from league.ledger import Ledger
-from league.matchmaking import Evaluation, Population, SelfPlay
+from league.matchmaking import Evaluation, Population, Prioritised, SelfPlay, Weighting
 from league.players import Match, Outcome, PairResult, Player, Purpose, ReturnSum, Snapshot
 from league.view import LeagueView
 
@@ -54,6 +54,21 @@ def test_reasons_of_a_population() -> None:
         "self-play: main against itself (p=1)",
         "population: main against the live rival (p=1)",
     }
+
+
+@pytest.mark.parametrize(
+    ("rule", "league", "words"),
+    [
+        (Prioritised(Weighting.SQUARED, 1.0), view("main", past=3), "pfsp: self-play: main"),
+        (
+            Prioritised(Weighting.SQUARED, 0.0),
+            view("main", past=3),
+            "pfsp: pfsp, squared: main@0, one of 3 (p=0.33)",
+        ),
+    ],
+)
+def test_reasons_of_weighted_draws(rule: Prioritised, league: LeagueView, words: str) -> None:
+    assert reason_in_words(proposed(rule, league)) == words
 
 
 def test_reasons_of_evaluation() -> None:

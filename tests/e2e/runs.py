@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from coordinator.archive import Archive, ResultLog
 from coordinator.doctor import diagnose
 from coordinator.ray_cluster import MARK
 from coordinator.redis_server import living_server
@@ -25,6 +27,8 @@ from coordinator.store import LoggedResult, Store, StoreError
 from league.codec import to_json
 
 ROOT = Path(__file__).parents[2]
+HANGS = 900.0
+"""Seconds after which a process is taken to hang: it decides nothing, however slow the machine is."""
 
 SMALL = {
     "learner.network.hidden": "16",
@@ -39,9 +43,9 @@ SMALL = {
 """Configuration under which any built-in game plays many matches a second."""
 
 
-def command(*words: object) -> list[str]:
-    """The `league` command of this checkout, for a process of its own."""
-    return [sys.executable, "-m", "dashboards.cli", *map(str, words)]
+def command(*words: object, module: str = "dashboards.cli") -> list[str]:
+    """The `league` command of this checkout, for a process of its own. module: what stands in for it."""
+    return [sys.executable, "-m", module, *map(str, words)]
 
 
 def options(fields: dict[str, object]) -> list[str]:
@@ -49,11 +53,34 @@ def options(fields: dict[str, object]) -> list[str]:
     return [word for field, value in fields.items() for word in (f"--{field}", str(value))]
 
 
-def league(*words: object, cwd: Path = ROOT, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def league(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Carry out a command and wait for it."""
     return subprocess.run(
-        command(*words), cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=timeout
+        command(*words), cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=HANGS
     )
+
+
+NEVER = (10**9, "play", 0)
+"""A moment that does not come."""
+
+
+def league_until(moment: tuple[int, str, int], *words: object, file: Path) -> list[dict[str, int]]:
+    """Carry out a command that is killed at a moment: (commits, kind, number) as in `killed_at`, or NEVER.
+
+    Returns what it did after each of its commits, which it writes to `file`; of a killed one nothing.
+    """
+    process = subprocess.run(
+        command(*moment, file, *words, module="tests.e2e.killed_at"),
+        cwd=ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+        start_new_session=True,
+    )
+    expected = 0 if moment == NEVER else -signal.SIGKILL
+    assert process.returncode == expected, process.stdout + process.stderr
+    return json.loads(file.read_text()) if moment == NEVER else []
 
 
 def _environment() -> dict[str, str]:
@@ -64,13 +91,13 @@ def _environment() -> dict[str, str]:
 class Training:
     """A `league train` or `league resume` that goes on in the background, in a session of its own."""
 
-    def __init__(self, folder: Path, *words: object) -> None:
-        """folder: the run's. words: the command line."""
+    def __init__(self, folder: Path, *words: object, module: str = "dashboards.cli") -> None:
+        """folder: the run's. words: the command line. module: see `command`."""
         self.folder = folder
         self.log = folder.with_name(f"{folder.name}.log")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command(*words),
+                command(*words, module=module),
                 cwd=ROOT,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
@@ -79,7 +106,7 @@ class Training:
                 start_new_session=True,
             )
 
-    def wait_until(self, there: Callable[[Store], bool], timeout: float = 90) -> None:
+    def wait_until(self, there: Callable[[Store], bool], timeout: float = HANGS) -> None:
         """Until something holds of the living run's store. Fails where the run ends before."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -99,7 +126,7 @@ class Training:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def finish(self, timeout: float = 120) -> int:
+    def finish(self, timeout: float = HANGS) -> int:
         """Wait for its end; the exit status."""
         try:
             return self.process.wait(timeout)
@@ -125,9 +152,9 @@ class Training:
 
 
 @contextmanager
-def training(folder: Path, *words: object) -> Iterator[Training]:
+def training(folder: Path, *words: object, module: str = "dashboards.cli") -> Iterator[Training]:
     """A `Training` that ends with the context, one way or another."""
-    run = Training(folder, *words)
+    run = Training(folder, *words, module=module)
     try:
         yield run
     finally:
@@ -168,7 +195,7 @@ class Record:
 def record(folder: Path) -> Record:
     """Read a resting run."""
     with open_store(RunFolder.open(folder)) as store:
-        log = results(store)
+        log = results(folder, store)
         return Record(
             checkpoints={
                 name: (point.sha256, point.steps, point.version, point.generation)
@@ -187,12 +214,9 @@ def logged(result: LoggedResult) -> str:
     return to_json(result.match) + to_json(result.outcome)
 
 
-def results(store: Store) -> list[LoggedResult]:
-    """The whole log."""
-    log: list[LoggedResult] = []
-    while page := store.results(log[-1].seq if log else 0):
-        log += page
-    return log
+def results(folder: Path, store: Store) -> list[LoggedResult]:
+    """The whole log, archived or not."""
+    return list(ResultLog(store, Archive(folder / "archive")).after(0))
 
 
 def assert_healthy(folder: Path) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import secrets
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from coordinator.archive import Archive
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
 from coordinator.store import RunState
-from tests.e2e.runs import SMALL, Record, assert_healthy, league, options, record, training
+from tests.e2e.runs import NEVER, SMALL, Record, assert_healthy, league, league_until, options, record
 
 STEPS = 40_000
 GAMES = {
@@ -30,7 +31,10 @@ GAMES = {
 SHORT = {"pettingzoo:classic/tictactoe_v3": 4_000}
 """Games that step in Python take fewer steps."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("game", GAMES)]
+PREPARED = 2
+"""Commits of a start before its first round: when it knows the goal, and when the first weights are safe."""
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.parametrize("game", GAMES)]
 
 
 def train(game: str, folder: Path, steps: int) -> list[object]:
@@ -43,22 +47,34 @@ def carry_out(*words: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@dataclass(frozen=True)
+class OneGo:
+    """A run without a stop."""
+
+    record: Record
+    done: list[dict[str, int]]
+    """What it did after each commit: kind -> things (see `killed_at`)."""
+
+
 @pytest.fixture(scope="module")
-def one_go(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
+def one_go(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OneGo]:
     """2 N steps without a stop, by game; filled as they are asked for."""
     return {}
 
 
-def straight(game: str, one_go: dict[str, Record], folder: Path) -> Record:
+def straight(game: str, one_go: dict[str, OneGo], folder: Path) -> OneGo:
     if game not in one_go:
-        carry_out(*train(game, folder, 2 * SHORT.get(game, STEPS)))
+        done = league_until(
+            NEVER, *train(game, folder, 2 * SHORT.get(game, STEPS)), file=folder.with_name("done")
+        )
         assert_healthy(folder)
-        one_go[game] = record(folder)
+        assert len(Archive(folder / "archive").segments()) > 2, "it must archive to show anything"
+        one_go[game] = OneGo(record(folder), done)
     return one_go[game]
 
 
-def test_two_halves_make_the_whole(game: str, one_go: dict[str, Record], tmp_path: Path) -> None:
-    whole = straight(game, one_go, tmp_path / "whole")
+def test_two_halves_make_the_whole(game: str, one_go: dict[str, OneGo], tmp_path: Path) -> None:
+    whole = straight(game, one_go, tmp_path / "whole").record
     steps = SHORT.get(game, STEPS)
     carry_out(*train(game, tmp_path / "halves", steps))
     half = record(tmp_path / "halves")
@@ -68,25 +84,27 @@ def test_two_halves_make_the_whole(game: str, one_go: dict[str, Record], tmp_pat
     assert len(whole.snapshots) > len(half.snapshots) > 1, "it must freeze in both halves to show anything"
 
 
-def test_killed_at_random_moments(game: str, one_go: dict[str, Record], tmp_path: Path) -> None:
+def test_killed_at_random_moments(game: str, one_go: dict[str, OneGo], tmp_path: Path) -> None:
+    """While it begins, as it opens the store again, and twice further on; once each in play and elsewhere."""
     whole = straight(game, one_go, tmp_path / "whole")
-    seed = secrets.randbelow(1000)
+    seed = secrets.randbelow(1_000_000)
     folder, chance, kills = tmp_path / "killed", random.Random(seed), []
+    begins, *goes_on = chance.sample(["play", "file", "store"], 3)
+    kinds = [begins, chance.choice(("file", "store")), *goes_on]
+    rounds = [chance.choice((-1, 0, 1)), -2, 1, chance.choice((1, 2))]  # so at most 7 of 8 are committed
     words = train(game, folder, 2 * SHORT.get(game, STEPS))
-    committed = 0
-    for earliest in (0, 1, 1):  # once before anything is committed or soon after, then each time further on
-        least = committed + earliest
-        with training(folder, *words) as run:
-            run.wait_until(lambda store, least=least: store.counts().done >= least)
-            time.sleep(chance.uniform(0.0, 0.3))
-            run.kill_group()
+    for kind, past in zip(kinds, rounds, strict=True):
+        commits = PREPARED + past
+        number = chance.randint(1, max(1, whole.done[commits].get(kind, 0)))
+        moment = commits, kind, number
+        league_until(moment, *words, file=tmp_path / "done")
+        print(f"seed {seed}: killed at {kind} {number} after {commits} commits")
         assert_healthy(folder)
         with open_store(RunFolder.open(folder)) as store:
-            committed = store.counts().done
-            assert store.state() == RunState.RUNNING, "it was to be killed before its end: take more rounds"
-        kills.append(committed)
+            kills.append(store.counts().done)
+            assert store.state() == RunState.RUNNING
         words = ["resume", folder]
-    print(f"seed {seed}: killed with {kills} of {whole.results} results committed")
-    assert 0 < kills[1] < kills[2] < whole.results, "it must be killed in mid-run to show anything"
+    print(f"seed {seed}: {kills} of {whole.record.results} results were committed")
+    assert kills[0] <= kills[1] < kills[2] < kills[3] < whole.record.results, "it must be killed in mid-run"
     carry_out("resume", folder)
-    assert record(folder) == whole
+    assert record(folder) == whole.record

@@ -31,7 +31,14 @@ plain = st.recursive(
 )
 names = st.text(max_size=5)
 players = st.builds(
-    Player, names, st.sampled_from(Role), st.none() | names, generation=whole, steps=whole, frozen_at=whole
+    Player,
+    names,
+    st.sampled_from(Role),
+    st.none() | names,
+    generation=whole,
+    steps=whole,
+    frozen_at=whole,
+    reset_at=whole,
 )
 snapshots = st.builds(Snapshot, names, whole, names, st.none() | names, whole, names)
 matches = st.builds(
@@ -127,9 +134,16 @@ def test_what_is_not_the_noun_is_refused_in_one_line(text: str, said: str) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_a_player_that_was_stored_before_there_were_resets_reads_as_never_reset() -> None:
+    text = '{"frozen_at":5,"generation":2,"name":"main","role":"main","steps":9,"team":null}'
+    assert from_json(Player, text) == Player("main", generation=2, steps=9, frozen_at=5, reset_at=0)
+    with pytest.raises(LeagueError, match="Player lacks the key 'steps'"):
+        from_json(Player, text.replace('"steps":9,', ""))
+
+
 def test_an_unknown_role_is_refused() -> None:
     text = to_json(Player("main")).replace('"role":"main"', '"role":"king"')
-    with pytest.raises(LeagueError, match=r"Player\.role is 'king', but must be main or scripted"):
+    with pytest.raises(LeagueError, match=r"Player\.role is 'king', but must be main or .* or pretrained"):
         from_json(Player, text)
 
 

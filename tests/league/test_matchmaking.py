@@ -3,49 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare
 
 from league.codec import from_json, to_json
-from league.config import LeagueConfig
+from league.config import META_STRATEGIES, WEIGHTINGS, LeagueConfig
 from league.ledger import Ledger
-from league.matchmaking import Evaluation, Population, SelfPlay, make_match, matchmaker
-from league.players import LeagueError, Match, Player, Purpose, Role, Snapshot
-from league.view import LeagueView
-
-
-def snapshot(player: str, generation: int) -> Snapshot:
-    parent = f"{player}@{generation - 1}" if generation else None
-    return Snapshot(player, generation, "0" * 64, parent, 1000 * generation, "test")
-
-
-def make_view(
-    players: Sequence[Player],
-    teams: tuple[str, ...] = ("first", "second"),
-    symmetric: bool = True,
-    scripted: tuple[str, ...] = (),
-    ledger: Ledger | None = None,
-) -> LeagueView:
-    frozen = [snapshot(player.name, g) for player in players for g in range(player.generation)]
-    return LeagueView({p.name: p for p in players}, frozen, ledger or Ledger(), teams, symmetric, scripted)
-
-
-def frequencies(rule: Any, view: LeagueView, player: Player, team: str, seed: int, n: int) -> Counter[str]:
-    generator = np.random.default_rng(seed)
-    return Counter(rule(view, player, generator).teams[team] for _ in range(n))
-
-
-def agrees(counts: Counter[str], chances: dict[str, float]) -> bool:
-    """Whether the counts could come from the chances (chi squared, one in a million)."""
-    total = sum(counts.values())
-    expected = [chance * total for chance in chances.values()]
-    return set(counts) <= set(chances) and bool(
-        chisquare([counts[name] for name in chances], expected).pvalue > 1e-6
-    )
+from league.matchmaking import (
+    AlphaStar,
+    AlphaStarPseudocode,
+    Evaluation,
+    Fictitious,
+    FillPayoff,
+    MetaStrategy,
+    OpenAIFive,
+    Population,
+    Prioritised,
+    Psro,
+    SelfPlay,
+    Weighting,
+    evaluator,
+    make_match,
+    matchmaker,
+)
+from league.players import LeagueError, Match, Player, Purpose, Role
+from tests.league.leagues import agrees, frequencies, make_view
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -164,6 +148,44 @@ def test_the_configuration_names_the_rule() -> None:
     assert matchmaker(population) == Population(0.3, 4)
 
 
+@pytest.mark.parametrize(
+    ("config", "rule"),
+    [
+        (LeagueConfig("fictitious", delta=0.5), Fictitious(0.5)),
+        (LeagueConfig("pfsp", weighting="variance"), Prioritised(Weighting.VARIANCE, 0.8)),
+        (LeagueConfig("openai_five", quality_step=0.1), OpenAIFive(0.8, 0.1)),
+        (LeagueConfig("alphastar"), AlphaStar()),
+        (LeagueConfig("alphastar_pseudocode"), AlphaStarPseudocode()),
+        (LeagueConfig("psro", window=9, meta_strategy="uniform"), Psro(MetaStrategy.UNIFORM, 9)),
+    ],
+)
+def test_every_rule_has_a_name(config: LeagueConfig, rule: Any) -> None:
+    assert matchmaker(config) == rule
+    assert evaluator(config) == (FillPayoff(9) if config.matchmaker == "psro" else Evaluation())
+
+
+def test_every_name_in_the_configuration_is_one_that_the_rules_know() -> None:
+    assert list(Weighting) == list(WEIGHTINGS)
+    assert list(MetaStrategy) == list(META_STRATEGIES)
+
+
+@pytest.mark.parametrize(
+    ("delta", "past", "least"),
+    [(0.0, 10, 0), (0.5, 10, 5), (0.9, 10, 9), (0.7, 10, 7), (1.0, 10, 9), (0.5, 1, 0), (0.3, 10, 3)],
+)
+def test_fictitious_play_leaves_out_the_oldest_share(delta: float, past: int, least: int) -> None:
+    main = Player("main", generation=past)
+    counts = frequencies(Fictitious(delta), make_view([main]), main, "second", 0, 2000)
+    left = past - least
+    assert agrees(counts, {f"main@{g}": 1 / left for g in range(least, past)}), counts
+
+
+def test_fictitious_play_without_a_past_is_self_play() -> None:
+    main = Player("main")
+    proposal = Fictitious()(make_view([main]), main, np.random.default_rng(0))
+    assert proposal.teams["second"] == "main"
+
+
 class TestEvaluation:
     """Matches that only rate."""
 
@@ -180,6 +202,14 @@ class TestEvaluation:
         assert all(
             p and p.purpose is Purpose.EVALUATE and 0 < p.reason["probability"] <= 1 for p in proposals
         )
+
+    def test_scripted_players_of_the_league_come_too_and_once(self) -> None:
+        players = [Player("main"), Player("random", Role.SCRIPTED), Player("mcts:9", Role.SCRIPTED)]
+        view, generator = make_view(players, scripted=("random",)), np.random.default_rng(0)
+        seen = Counter(
+            name for _ in range(300) if (p := Evaluation()(view, generator)) for name in p.teams.values()
+        )
+        assert agrees(seen, dict.fromkeys(["main", "random", "mcts:9"], 1 / 3)), seen
 
     def test_nobody_meets_itself(self) -> None:
         view, generator = make_view([Player("main", generation=1)]), np.random.default_rng(0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from league.players import LeagueError
-from league.solvers import alpha_rank, nash, stationary
+from league.solvers import alpha_rank, maximin, nash, projected_replicator, regret_matching, stationary
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "equilibria.json").read_text())
 
@@ -30,6 +30,39 @@ def test_golden_alpha_rank(case: dict[str, Any]) -> None:
     ranked = alpha_rank(case["payoffs"], case["alpha"], case["m"], local)
     np.testing.assert_allclose(ranked.transition, case["transition"], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(ranked.stationary, case["stationary"], rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("solve", "nash_conv"), [(projected_replicator, 0.03), (regret_matching, 0.003)], ids=["prd", "rm"]
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_learning_comes_near_the_equilibrium(solve: Any, nash_conv: float, seed: int) -> None:
+    """Games of one population and of two, of the size of scores."""
+    generator = np.random.default_rng(seed)
+    payoff = generator.uniform(-0.5, 0.5, tuple(generator.integers(2, 20, 2)))
+    if seed % 2:
+        square = generator.uniform(-0.5, 0.5, (12, 12))
+        payoff = (square - square.T) / 2
+    value, row, column = solve(payoff)
+    for strategy in (row, column):
+        assert strategy.sum() == pytest.approx(1)
+        assert strategy.min() >= 0
+    assert (payoff @ column).max() - (row @ payoff).min() < nash_conv
+    assert value == pytest.approx(nash(payoff).value, abs=nash_conv)
+
+
+def test_projected_replicators_keep_everybody_alive() -> None:
+    """A strategy that is beaten by all others keeps gamma / size, as without projection it would not."""
+    payoff = [[0.0, 0.5, 0.5], [-0.5, 0.0, 0.0], [-0.5, 0.0, 0.0]]
+    row = projected_replicator(payoff, steps=4000, gamma=0.03).row
+    assert row[1] == pytest.approx(0.01, abs=0.003)
+    assert projected_replicator(payoff, steps=4000, gamma=1e-9).row[1] < 0.003
+
+
+def test_one_side_of_an_equilibrium() -> None:
+    value, strategy = maximin(np.array([[0.0, 1.0], [1.0, 0.0], [0.4, 0.4]]))
+    assert value == pytest.approx(0.5)
+    np.testing.assert_allclose(strategy, [0.5, 0.5, 0.0], atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])

@@ -1,0 +1,248 @@
+"""How long it takes to become strong: `python -m benchmarks.time_to_strength [--system NAME ...]`.
+
+Trains our product with its defaults, and every peer that is installed (benchmarks/peers), and scores the
+policies that they had at scheduled times. Policies are kept during training and scored after it, so that
+scoring takes no time from it. Ours are the run's own snapshots, the newest at each time; a peer saves its
+policy at the first update after each. The time of a policy is that of its file. All play their most likely
+legal move against the same opponents, with the same seeds, half of the games in either seat.
+
+The time to a goal is the wall time of the first policy that reached it, start-up and compilation included.
+Runs are added to `time_to_strength.json` in the folder `--out`, which a later call goes on with; the plot
+`time_to_strength.svg` beside it shows all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.environments import KEEP_BUFFERS, PEERS, Peer
+from benchmarks.peers.player import load, score
+from benchmarks.peers.protocol import Task, read_trained
+from benchmarks.processes import calibrate, watch
+from benchmarks.runs import describe_machine
+from benchmarks.strength import league
+from benchmarks.throughput import OURS, train_command
+from coordinator.metrics import read_metrics
+from coordinator.snapshots import MANIFEST
+
+SCHEDULE = (10, 20, 30, 45, 60, 90, 120, 180, 300, 450, 600)
+"""Seconds after the command."""
+GAMES_SEED = 1
+
+
+@dataclass(frozen=True)
+class Goal:
+    """How well to play against whom."""
+
+    opponent: str
+    games: int
+    score: float
+
+
+GOALS = (Goal("mcts:100", 400, 0.85), Goal("mcts:1000", 200, 0.5))
+
+Row = dict[str, Any]
+"""What `league eval` says."""
+Score = Callable[[Goal], Row]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A policy of a run at rest."""
+
+    seconds: float
+    """After the command."""
+    score: Score
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A policy, and how well it plays."""
+
+    seconds: float
+    rows: dict[str, Row]
+    """By opponent."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system, trained once."""
+
+    system: str
+    seed: int
+    seconds: float
+    """Of training that it was asked for."""
+    steps: int
+    """Decisions trained."""
+    gemm_before: float
+    """GFLOP/s of the machine, before training and after it."""
+    gemm_after: float
+    machine: str
+    policies: list[Scored]
+
+    def reached(self, goal: Goal) -> Scored | None:
+        """The first policy that played well enough."""
+        good = (p for p in self.policies if p.rows[goal.opponent]["score"] >= goal.score)
+        return next(good, None)
+
+
+def main() -> int:
+    """Train, score, print, write, draw."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").splitlines()[0], epilog="Other options are those of `league train`."
+    )
+    present = [OURS, *(peer.name for peer in PEERS.values() if peer.installed)]
+    parser.add_argument("--system", nargs="+", choices=present, default=present, help="default: all here")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of training (default 600)")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each (default 3)")
+    parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
+    args, rest = parser.parse_known_args()
+    file = args.out / "time_to_strength.json"
+    runs = read_runs(file)
+    for seed in range(args.seeds):
+        for system in args.system:
+            if system == OURS:
+                run = train_ours(args.seconds, seed, rest)
+            else:
+                run = train_peer(PEERS[system], args.seconds, seed)
+            runs = [other for other in runs if (other.system, other.seed) != (system, seed)] + [run]
+            args.out.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps([asdict(one) for one in runs], indent=1) + "\n")
+            print(describe([run]), flush=True)
+    print(describe(runs))
+    draw(runs, args.out / "time_to_strength.svg")
+    return 0
+
+
+def train_ours(seconds: float, seed: int, options: Sequence[str]) -> Run:
+    """Train with the product's own command, then score snapshots with it. options: of `league train`."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        before = calibrate()
+        watched = watch(train_command(run, seconds, seed, options), seconds)
+        after = calibrate()
+        kept = [
+            Kept(when - watched.began, partial(score_snapshot, run, f"{row['player']}@{row['generation']}"))
+            for row in json.loads(league("snapshots", str(run), "--json"))
+            if row["generation"] > 0  # the first was never trained
+            for when in [(run / "snapshots" / row["sha256"] / MANIFEST).stat().st_mtime]
+        ]
+        steps = read_metrics(run / "metrics")[-1]["steps"]
+        policies = score_all(scheduled(kept))
+    return Run(OURS, seed, seconds, steps, before, after, describe_machine(), policies)
+
+
+def score_snapshot(run: Path, identity: str, goal: Goal) -> Row:
+    """Games of one of our snapshots."""
+    against = ("--player", identity, "--against", goal.opponent, "--games", str(goal.games))
+    row: Row = json.loads(league("eval", str(run), *against, "--greedy", f"--seed={GAMES_SEED}", "--json"))
+    return row
+
+
+def train_peer(peer: Peer, seconds: float, seed: int) -> Run:
+    """Train a peer, then score what it saved."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = calibrate()
+        task = Task(seconds, seed, SCHEDULE, Path(folder))
+        watched = watch(peer.command(task), seconds, KEEP_BUFFERS)
+        after = calibrate()
+        files = sorted((file.stat().st_mtime - watched.began, file) for file in Path(folder).glob("*.npz"))
+        kept = [Kept(when, partial(score_file, file)) for when, file in files]
+        steps = read_trained(watched.lines)[-1][1]
+        policies = score_all(kept)
+    return Run(peer.name, seed, seconds, steps, before, after, describe_machine(), policies)
+
+
+def score_file(file: Path, goal: Goal) -> Row:
+    """Games of a policy that a peer saved."""
+    return score(load(file), goal.opponent, goal.games, seed=GAMES_SEED)
+
+
+def scheduled(kept: Sequence[Kept]) -> list[Kept]:
+    """The newest policy at each scheduled time, each once."""
+    newest = [
+        max((k for k in kept if k.seconds <= at), key=lambda k: k.seconds, default=None) for at in SCHEDULE
+    ]
+    return list(dict.fromkeys(policy for policy in newest if policy is not None))
+
+
+def score_all(kept: Sequence[Kept]) -> list[Scored]:
+    """Every policy against every opponent."""
+    return [Scored(policy.seconds, {goal.opponent: policy.score(goal) for goal in GOALS}) for policy in kept]
+
+
+def read_runs(file: Path) -> list[Run]:
+    """Runs of earlier calls."""
+    if not file.exists():
+        return []
+    rows = json.loads(file.read_text())
+    return [Run(**{**row, "policies": [Scored(**policy) for policy in row["policies"]]}) for row in rows]
+
+
+def describe(runs: Sequence[Run]) -> str:
+    """A table of the times to each goal."""
+    goals = " | ".join(f"{goal.score:g} against {goal.opponent}" for goal in GOALS)
+    lines = [
+        f"| system | seed | {goals} | trained decisions | calibration GFLOP/s |",
+        "| --- | --- |" + " --- |" * len(GOALS) + " --- | --- |",
+    ]
+    for run in sorted(runs, key=lambda run: (run.system != OURS, run.system, run.seed)):
+        cells = " | ".join(_cell(run, goal) for goal in GOALS)
+        lines.append(
+            f"| {run.system} | {run.seed} | {cells} | {run.steps / 1e6:.1f} M"
+            f" | {run.gemm_before:.0f}, {run.gemm_after:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _cell(run: Run, goal: Goal) -> str:
+    if found := run.reached(goal):
+        row = found.rows[goal.opponent]
+        return f"{found.seconds:.0f} s: {_interval(row)}"
+    best = max((p.rows[goal.opponent] for p in run.policies), key=lambda row: row["score"], default=None)
+    reason = "no policy kept" if best is None else f"best {_interval(best)}"
+    return f"not in {run.seconds:.0f} s ({reason})"
+
+
+def _interval(row: Row) -> str:
+    return f"{row['score']:.3f} [{row['score_low']:.3f}, {row['score_high']:.3f}], {row['games']} games"
+
+
+def draw(runs: Sequence[Run], path: Path) -> None:
+    """Score over wall time, a panel an opponent, a colour a system, a line a seed."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    # the same file for the same figures, with words that can be searched
+    mpl.rcParams.update({"svg.hashsalt": "time to strength", "svg.fonttype": "none"})
+    from matplotlib import pyplot as plt
+
+    systems = sorted({run.system for run in runs}, key=lambda name: (name != OURS, name))
+    figure, panels = plt.subplots(1, len(GOALS), figsize=(5 * len(GOALS), 3.6), sharey=True)
+    for panel, goal in zip(panels, GOALS, strict=True):
+        for run in runs:
+            seconds = [policy.seconds for policy in run.policies]
+            scores = [policy.rows[goal.opponent]["score"] for policy in run.policies]
+            panel.plot(seconds, scores, f"C{systems.index(run.system)}", marker=".", lw=1.0)
+        panel.axhline(goal.score, color="grey", ls="--", lw=1.0)
+        panel.set(
+            xscale="log", ylim=(0, 1), xlabel="seconds from the command", title=f"against {goal.opponent}"
+        )
+    for index, system in enumerate(systems):
+        panels[0].plot([], [], f"C{index}", label=system)
+    panels[0].set_ylabel("score (draws count half)")
+    panels[0].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
