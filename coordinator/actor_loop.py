@@ -27,6 +27,7 @@ from coordinator.learner_loop import Published, Shipment
 from coordinator.policies import Policies
 from coordinator.snapshots import SnapshotError, SnapshotStore
 from coordinator.store import Store
+from envs.asynchronous import AsynchronousGame
 from envs.catalogue import make_game
 from envs.game import Game, GameError
 from league.players import Outcome, Player
@@ -95,13 +96,20 @@ class ActorLoop:
         self._beat(force=True)
         while not self._stopping.is_set():
             try:
-                with make_game(
-                    self._config.game.name, self._config.rollout.copies, teams=self._config.game.teams
-                ) as game:
+                with self._make_game() as game:
                     self._play(self._make_actor(game))
             except GameError as error:
                 self._pause(error)
         self._beat(force=True)
+
+    def _make_game(self) -> Game:
+        """Stepped here, or by processes of its own."""
+        game, copies, runtime = self._config.game, self._config.rollout.copies, self._config.runtime
+        if not runtime.workers:
+            return make_game(game.name, copies, teams=game.teams)
+        return AsynchronousGame(
+            game.name, copies, teams=game.teams, workers=runtime.workers, patience=runtime.hang_seconds
+        )
 
     def _make_actor(self, game: Game) -> Actor:
         policies = Policies(

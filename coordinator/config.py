@@ -45,6 +45,10 @@ class RuntimeConfig:
     """Ray cluster to join; local starts one on this machine for this run alone."""
     actors: int = 0
     """Actor processes; 0 chooses from the cores at hand: one less than there are, at least one."""
+    learner_threads: int = 0
+    """Threads that compute one gradient; 0 chooses: two where there are two cores."""
+    workers: int = 0
+    """Ray: processes that step each actor's copies, so that a slow one does not hold all; 0 for none."""
     redis: str = ""
     """URL of a Redis or Valkey server; empty starts one inside the run folder."""
     round_steps: int = 1_000_000
@@ -63,13 +67,28 @@ class RuntimeConfig:
         """`actors`, or what the cores at hand suggest."""
         return self.actors or max(1, cores() - 1)
 
+    @property
+    def learner_thread_count(self) -> int:
+        """`learner_threads`, or what the cores at hand suggest: as many as a batch has shards."""
+        return self.learner_threads or min(2, cores())
+
     def __post_init__(self) -> None:
-        for name, least in (("actors", 0), ("round_steps", 1), ("inbox", 1)):
+        for name, least in (
+            ("actors", 0),
+            ("learner_threads", 0),
+            ("workers", 0),
+            ("round_steps", 1),
+            ("inbox", 1),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least}")
         for name in ("checkpoint_seconds", "lease_seconds", "hang_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")
+        if self.workers and self.runtime is Runtime.INLINE:
+            raise ValueError(
+                f"workers is {self.workers}, but must be 0 with runtime inline, which plays in order, exactly"
+            )
         if self.lease_seconds <= self.hang_seconds:
             raise ValueError(
                 f"lease_seconds {self.lease_seconds:g} is not above hang_seconds {self.hang_seconds:g}: "
@@ -93,3 +112,10 @@ class RunConfig:
     """Where it runs."""
     seed: int = 0
     """Everything random follows from it; runs with the same seed differ only where processes race."""
+
+    def __post_init__(self) -> None:
+        if self.runtime.workers > self.rollout.copies:
+            raise ValueError(
+                f"runtime.workers {self.runtime.workers} is above rollout.copies {self.rollout.copies}: "
+                "a worker would have no copy to step"
+            )

@@ -2,6 +2,9 @@
 
 Every breach (the environment raises, shows NaN or a wrong shape, leaves a seat nothing to do) becomes a
 `GameError` of one line with the game, the copy and the seat. After one, the game is only fit to be closed.
+
+What is done for every copy and step is done in Python and counts, so it is kept short here; whatever can
+wait until all copies were stepped is done then, for all at once.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 from envs.buffers import blank_step
 from envs.game import Array, Game, GameError, GameSpec, Step
 from envs.legal import check_form, check_legal, has_choice
+from envs.seeding import carries_chance
 from envs.spaces import Actions, Observations, split_mask
 
 
@@ -38,9 +42,10 @@ def _in_words(error: Exception) -> str:
 class Adapter(Game):
     """Copies of one foreign environment, stepped one after the other.
 
-    Every episode of copy i is reset with a seed drawn from (seed of `reset`, i), so that an environment
-    that seeds itself when it is given none is reproducible too. Where an environment says of a seat that
-    it was both terminated and truncated, it counts as terminated.
+    The first episode of copy i is reset with a seed drawn from (seed of `reset`, i). Later ones are too,
+    except where the environment is seen to carry its chance on (`envs.seeding`): to seed one anew may
+    cost more than to play it. Where an environment says of a seat that it was both terminated and
+    truncated, it counts as terminated.
     """
 
     def __init__(
@@ -59,27 +64,38 @@ class Adapter(Game):
         self._actions = actions
         self._states = states
         self._step = blank_step(spec, self.copies)
+        self._observation_rows = [list(rows) for rows in self._step.observation]
+        self._mask_rows = [list(rows) for rows in self._step.mask]
         self._seats = {seat: index for index, seat in enumerate(spec.seats)}
-        self._gone = np.zeros((self.copies, len(spec.seats)), bool)
+        self._gone: list[set[int]] = [set() for _ in envs]
+        """Seats whose part of the episode is over, by copy."""
         self._final_observation: Array | None = None
         self._final_state: Array | None = None
-        self._generators = [np.random.default_rng([0, copy]) for copy in range(self.copies)]
+        self._carries_chance = carries_chance(self._envs[0])
+        self._generators: list[np.random.Generator] = []
+        self._copy = 0
+        """The one at work."""
         self._closed = False
 
     @abstractmethod
-    def _begin(self, copy: int, seed: int) -> None:
+    def _begin(self, copy: int, seed: int | None) -> None:
         """Reset the copy's environment and show who must act."""
 
     @abstractmethod
-    def _advance(self, copy: int, actions: Any) -> None:
-        """Play `actions` (one a slot) in the copy's environment and show who must act, or set `over`."""
+    def _advance(self, copy: int, actions: Any) -> bool:
+        """Play `actions` (one a slot) in the copy's environment.
+
+        Shows who must act, or returns True where the episode is over.
+        """
 
     def reset(self, seed: int) -> Step:
         """See `Game.reset`."""
         self._generators = [np.random.default_rng([seed, copy]) for copy in range(self.copies)]
         self._forget_tick()
-        for copy in range(self.copies):
-            self._guard(self._begin_episode, copy)
+        with self._blaming_copy():
+            for copy in range(self.copies):
+                self._copy = copy
+                self._begin_episode(copy, self._draw_seed(copy))
         self._check_shown()
         return self._step
 
@@ -89,8 +105,13 @@ class Adapter(Game):
         check_legal(self.spec, self._step, actions)
         rows = actions.tolist() if actions.dtype == np.int64 else actions
         self._forget_tick()
-        for copy in range(self.copies):
-            self._guard(self._advance_and_renew, copy, rows[copy])
+        with self._blaming_copy():
+            for copy, row in enumerate(rows):
+                self._copy = copy
+                if self._advance(copy, row):
+                    self._renew(copy)
+                elif self._states is not None:
+                    self._write_state(copy, self._step.state)
         self._check_shown()
         return self._step
 
@@ -102,18 +123,20 @@ class Adapter(Game):
                 for env in self._envs:
                     env.close()
 
-    def _begin_episode(self, copy: int) -> None:
-        self._gone[copy] = False
-        self._begin(copy, int(self._generators[copy].integers(2**31)))
+    def _renew(self, copy: int) -> None:
+        """The copy's episode is over: begin the next."""
+        self._step.over[copy] = True
+        never_came = set(self._seats.values()) - self._gone[copy]
+        self._step.terminated[copy, list(never_came)] = True
+        self._begin_episode(copy, None if self._carries_chance else self._draw_seed(copy))
+
+    def _begin_episode(self, copy: int, seed: int | None) -> None:
+        self._gone[copy].clear()
+        self._begin(copy, seed)
         self._write_state(copy, self._step.state)
 
-    def _advance_and_renew(self, copy: int, actions: Any) -> None:
-        self._advance(copy, actions)
-        if self._step.over[copy]:
-            self._step.terminated[copy] |= ~self._gone[copy]  # seats that never took part
-            self._begin_episode(copy)
-        else:
-            self._write_state(copy, self._step.state)
+    def _draw_seed(self, copy: int) -> int:
+        return int(self._generators[copy].integers(2**31))
 
     def _index(self, copy: int, seat: str) -> int:
         """The number of a seat that the environment speaks of."""
@@ -123,31 +146,23 @@ class Adapter(Game):
             raise self._failure(copy, f"seat {seat!r} is none of its possible_agents") from None
 
     def _show(self, copy: int, slot: int, seat: int, raw: Any, info: Any) -> None:
-        """The slot's seat must act, and sees this."""
-        step = self._step
+        """The seat in this slot sees this, and may do what its mask allows."""
         bare, mask = split_mask(raw, info)
         try:
-            self._observations.write(seat, bare, step.observation[copy, slot])
-            self._actions.write_mask(seat, mask, step.mask[copy, slot])
+            self._observations.write[seat](bare, self._observation_rows[copy][slot])
+            self._actions.write_mask(seat, mask, self._mask_rows[copy][slot])
         except GameError as error:
             raise self._failure(copy, str(error), seat) from None
-        step.seat[copy, slot] = seat
-        step.acting[copy, slot] = True
-
-    def _hide(self, copy: int, slot: int) -> None:
-        """The slot's seat need not act."""
-        self._step.acting[copy, slot] = False
-        self._step.observation[copy, slot] = 0
-        self._step.mask[copy, slot] = False
 
     def _give(self, copy: int, seat: int, reward: Any) -> None:
         """Add to what the seat was given in this tick."""
-        self._step.reward[copy, seat] += reward.item() if isinstance(reward, np.ndarray) else reward
+        if reward != 0:
+            self._step.reward[copy, seat] += reward.item() if isinstance(reward, np.ndarray) else reward
 
     def _end(self, copy: int, seat: int, terminated: bool, last_seen: Callable[[], Any]) -> None:
         """The seat's part of the episode is over; `last_seen` gives what it sees then, if truncated."""
         step = self._step
-        self._gone[copy, seat] = True
+        self._gone[copy].add(seat)
         if terminated:
             step.terminated[copy, seat] = True
             return
@@ -158,9 +173,8 @@ class Adapter(Game):
             self._final_observation = np.zeros(shape, self.spec.observation.dtype)
         step.final_observation = self._final_observation
         try:
-            self._observations.write(
-                seat, split_mask(last_seen(), None)[0], self._final_observation[copy, seat]
-            )
+            bare, _ = split_mask(last_seen(), None)
+            self._observations.write[seat](bare, self._final_observation[copy, seat])
         except GameError as error:
             raise self._failure(copy, f"at its truncation {error}", seat) from None
         if self._states is not None and step.state is not None:
@@ -174,7 +188,7 @@ class Adapter(Game):
         if self._states is None or rows is None:
             return
         try:
-            self._states.write(0, self._envs[copy].state(), rows[copy])
+            self._states.write[0](self._envs[copy].state(), rows[copy])
         except GameError as error:
             raise self._failure(copy, f"its state: {error}") from None
 
@@ -212,15 +226,16 @@ class Adapter(Game):
         seat = int(self._step.seat[copy, place]) if slots else place
         raise self._failure(copy, f"its {what} is NaN or infinite", None if "state" in what else seat)
 
-    def _guard(self, do: Callable[..., None], copy: int, *rest: Any) -> None:
-        """Run foreign code; whatever it raises becomes a GameError."""
+    @contextmanager
+    def _blaming_copy(self) -> Iterator[None]:
+        """Whatever foreign code raises becomes a GameError that names the copy at work."""
         try:
-            do(copy, *rest)
+            yield
         except GameError:
             raise
         except Exception as error:
-            seat = int(self._step.seat[copy, 0]) if self.spec.slots == 1 else None
-            raise self._failure(copy, _in_words(error), seat) from error
+            seat = int(self._step.seat[self._copy, 0]) if self.spec.slots == 1 else None
+            raise self._failure(self._copy, _in_words(error), seat) from error
 
     def _failure(self, copy: int, what: str, seat: int | None = None) -> GameError:
         where = "" if seat is None else f", seat {self.spec.seats[seat]}"

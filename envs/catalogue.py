@@ -1,6 +1,6 @@
 """From the name that a user types to the game: built-in, PettingZoo, Gymnasium, or a factory of their own.
 
-    connect_four  tictactoe  two_step     built in
+    connect_four  kuhn  leduc  …          built in, `league envs` lists them
     matrix:NAME                           one-shot matrix games, `envs.matrix.MATRICES`
     pettingzoo:FAMILY/NAME[_vN]           `pettingzoo.make`; parallel where the environment offers it
     mpe2:NAME[_vN]                        the particle environments, also `pettingzoo:mpe/NAME`
@@ -29,6 +29,8 @@ from typing import Any
 
 from envs.connect_four import ConnectFour
 from envs.game import Game, GameError
+from envs.kuhn import Kuhn
+from envs.leduc import Leduc
 from envs.matrix import MATRICES, MatrixGame
 from envs.tictactoe import TicTacToe
 from envs.two_step import TwoStep
@@ -36,6 +38,8 @@ from envs.two_step import TwoStep
 _BUILT_IN: dict[str, tuple[Callable[[int], Game], str]] = {
     "connect_four": (ConnectFour, "four in a line on a 7 x 6 board with gravity"),
     "tictactoe": (TicTacToe, "three in a line on a 3 x 3 board"),
+    "kuhn": (Kuhn, "Kuhn poker: three cards, one bet"),
+    "leduc": (Leduc, "Leduc hold'em: six cards, two rounds of bets"),
     "two_step": (TwoStep, "two-step cooperative game (QMIX): best return 8"),
 }
 _VERSION = re.compile(r"[_-]v(\d+)$")

@@ -140,7 +140,10 @@ class Step:
     seat: Ints
     """[C, K] the seat that each slot stands for."""
     acting: Bools
-    """[C, K] whether that seat must act now; rows where it need not are ignored by `Game.step`."""
+    """[C, K] whether that seat must act now; rows where it need not are ignored by `Game.step`.
+
+    Some seat of every copy must; only an `AsynchronousGame` shows copies that are not ready, where none does.
+    """
     observation: Array
     """[C, K, *observation] what that seat sees."""
     mask: Bools

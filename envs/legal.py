@@ -41,6 +41,8 @@ def check_legal(spec: GameSpec, step: Step, actions: Array) -> None:
 
 def has_choice(spec: GameSpec, mask: Bools) -> Bools:
     """[..., A] -> [...] whether every part of an action has a legal choice."""
+    if isinstance(spec.actions, Discrete):  # one part: many times as quick
+        return np.asarray(mask.any(axis=-1))
     sizes = _sizes(spec)
     parts = np.logical_or.reduceat(mask, np.cumsum(sizes) - sizes, axis=-1)
     return np.asarray(parts.all(axis=-1))
@@ -65,13 +67,23 @@ def random_legal(spec: GameSpec, step: Step, generator: np.random.Generator) -> 
 
 def _choices_legal(spec: GameSpec, mask: Bools, actions: Array) -> Bools:
     """[C, K] whether every choice is in range and open."""
+    if isinstance(spec.actions, Discrete):
+        return _one_choice_legal(mask, actions)
     sizes = _sizes(spec)
-    choices: Ints = actions.reshape(*mask.shape[:2], len(sizes)).astype(np.int64, copy=False)
+    choices: Ints = actions.astype(np.int64, copy=False)
     in_range: Bools = np.logical_and(choices >= 0, choices < sizes)
     offsets = np.cumsum(sizes) - sizes
     flat: Ints = np.where(in_range, choices, 0) + offsets
     open_choices: Bools = in_range & np.take_along_axis(mask, flat, axis=-1)
     return np.asarray(open_choices.all(axis=-1))
+
+
+def _one_choice_legal(mask: Bools, actions: Array) -> Bools:
+    """The same where an action is one choice; a third of the time on so few numbers."""
+    choices: Ints = actions.astype(np.int64, copy=False)
+    in_range: Bools = np.logical_and(choices >= 0, choices < mask.shape[-1])
+    rows = np.arange(0, mask.size, mask.shape[-1]).reshape(choices.shape)
+    return np.asarray(in_range & mask.reshape(-1)[rows + choices * in_range])
 
 
 def _sizes(spec: GameSpec) -> Ints:

@@ -9,19 +9,12 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from pettingzoo import AECEnv
-from pettingzoo.utils import wrappers
 
 from envs.adapter import Adapter, foreign_code
 from envs.game import Game, GameError, GameSpec
 from envs.spaces import Actions, Observations, Space
 from envs.teams import Teams, prefix, split_teams
-
-_CHECKS_ONLY = (
-    wrappers.OrderEnforcingWrapper,
-    wrappers.AssertOutOfBoundsWrapper,
-    wrappers.TerminateIllegalWrapper,
-)
-"""Wrappers that change nothing for legal play in order, which is all that they get; they are slow."""
+from envs.unwrapping import without_checks
 
 
 class ParallelGame(Adapter):
@@ -31,15 +24,14 @@ class ParallelGame(Adapter):
     that left without a word counts as terminated.
     """
 
-    def _begin(self, copy: int, seed: int) -> None:
+    def _begin(self, copy: int, seed: int | None) -> None:
         observations, infos = self._envs[copy].reset(seed=seed)
-        self._show_present(copy, observations, infos)
-        if not self._step.acting[copy].any():
+        if not self._show_present(copy, observations, infos):
             raise self._failure(copy, "the episode begins without a seat that acts")
 
-    def _advance(self, copy: int, actions: Any) -> None:
-        env, step = self._envs[copy], self._step
-        acting = step.acting[copy].tolist()
+    def _advance(self, copy: int, actions: Any) -> bool:
+        env = self._envs[copy]
+        acting = self._step.acting[copy].tolist()
         chosen = {
             seat: self._actions.decode(index, actions[index])
             for index, seat in enumerate(self.spec.seats)
@@ -52,18 +44,22 @@ class ParallelGame(Adapter):
             ended, cut = terminated.get(seat, False), truncated.get(seat, False)
             if ended or cut or seat not in env.agents:
                 self._end(copy, self._seats[seat], bool(ended or not cut), partial(observations.get, seat))
-        self._show_present(copy, observations, infos)
-        step.over[copy] = not step.acting[copy].any()
+        return not self._show_present(copy, observations, infos)
 
-    def _show_present(self, copy: int, observations: Any, infos: Any) -> None:
-        present = self._envs[copy].agents
-        for index, seat in enumerate(self.spec.seats):
-            if seat in present and not self._gone[copy, index]:
-                if seat not in observations:
-                    raise self._failure(copy, "it must act but was shown no observation", index)
+    def _show_present(self, copy: int, observations: Any, infos: Any) -> bool:
+        """Show all seats what they see; returns whether any must act."""
+        present, gone, step = self._envs[copy].agents, self._gone[copy], self._step
+        acting = [seat in present and index not in gone for seat, index in self._seats.items()]
+        step.acting[copy] = acting
+        for (seat, index), acts in zip(self._seats.items(), acting, strict=True):
+            if not acts:
+                step.observation[copy, index] = 0
+                step.mask[copy, index] = False
+            elif seat in observations:
                 self._show(copy, index, index, observations[seat], infos.get(seat))
             else:
-                self._hide(copy, index)
+                raise self._failure(copy, "it must act but was shown no observation", index)
+        return any(acting)
 
 
 class AecGame(Adapter):
@@ -73,33 +69,33 @@ class AecGame(Adapter):
     between its turns is added up by whoever collects a seat's stream of decisions.
     """
 
-    def _begin(self, copy: int, seed: int) -> None:
+    def _begin(self, copy: int, seed: int | None) -> None:
         self._envs[copy].reset(seed=seed)
         if not self._settle(copy):
             raise self._failure(copy, "the episode begins without a seat that acts")
 
-    def _advance(self, copy: int, actions: Any) -> None:
-        env = self._envs[copy]
+    def _advance(self, copy: int, actions: Any) -> bool:
+        env, gone = self._envs[copy], self._gone[copy]
         env.step(self._actions.decode(int(self._step.seat[copy, 0]), actions[0]))
         for seat, reward in env.rewards.items():
             self._give(copy, self._index(copy, seat), reward)
         terminated, truncated = env.terminations, env.truncations
         for seat in env.agents:
-            if terminated[seat] or truncated[seat]:
-                index = self._index(copy, seat)
-                if not self._gone[copy, index]:
-                    self._end(copy, index, bool(terminated[seat]), partial(env.observe, seat))
-        self._step.over[copy] = not self._settle(copy)
+            if (terminated[seat] or truncated[seat]) and (index := self._index(copy, seat)) not in gone:
+                self._end(copy, index, bool(terminated[seat]), partial(env.observe, seat))
+        return not self._settle(copy)
 
     def _settle(self, copy: int) -> bool:
         """Take leave of seats that ended, then show who must act; False where nobody is left."""
-        env = self._envs[copy]
-        for _ in range(len(self.spec.seats) + 1):
-            if self._gone[copy].all() or not env.agents:
+        env, seats, gone = self._envs[copy], self._seats, self._gone[copy]
+        for _ in range(len(seats) + 1):
+            if len(gone) == len(seats) or not env.agents:
                 return False
             seat = env.agent_selection
             if not (env.terminations[seat] or env.truncations[seat]):
-                self._show(copy, 0, self._index(copy, seat), env.observe(seat), env.infos.get(seat))
+                index = self._index(copy, seat)
+                self._step.seat[copy, 0] = index
+                self._show(copy, 0, index, env.observe(seat), env.infos.get(seat))
                 return True
             env.step(None)
         raise self._failure(copy, "seats that ended are selected again and again")
@@ -114,7 +110,7 @@ def adapt(name: str, make_env: Callable[[], Any], copies: int, *, teams: str = "
     Raises GameError where the spaces cannot be joined or the environment does not name its seats.
     """
     with foreign_code(name):
-        envs = [_without_checks(make_env()) for _ in range(copies)]
+        envs = [without_checks(make_env()) for _ in range(copies)]
         first = envs[0]
         seats = tuple(getattr(first, "possible_agents", ()))
         if not seats:
@@ -135,12 +131,6 @@ def adapt(name: str, make_env: Callable[[], Any], copies: int, *, teams: str = "
         state=None if states is None else states.spec,
     )
     return (AecGame if in_turn else ParallelGame)(spec, envs, observations, actions, states)
-
-
-def _without_checks(env: Any) -> Any:
-    while type(env) in _CHECKS_ONLY:
-        env = env.env
-    return env
 
 
 def _states(env: Any) -> Observations | None:

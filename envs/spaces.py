@@ -11,7 +11,7 @@ clipped to the seat's own bounds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from envs.game import ActionSpace, Array, ArraySpec, Bools, Box, Discrete, GameE
 
 Space = Any
 """A Gymnasium space; the package carries no types that strict checking can use."""
+
+Encoder = Callable[[Any, Array], None]
 
 MASK, OBSERVATION = "action_mask", "observation"
 
@@ -32,11 +34,10 @@ class Observations:
         """seat_spaces: what every seat sees, in seat order. GameError for a space without fixed size."""
         bare = [_without_mask(space) for space in seat_spaces]
         self.spec, images = _common_row(bare)
-        self._encoders = [_image_encoder(space) if images else _flat_encoder(space) for space in bare]
-
-    def write(self, seat: int, raw: Any, row: Array) -> None:
-        """Encode one observation into `row`. Raises GameError where it does not fit its space."""
-        self._encoders[seat](raw, row)
+        self.write: list[Encoder] = [
+            _image_encoder(space) if images else _flat_encoder(space) for space in bare
+        ]
+        """One a seat: encodes an observation into a row. Raises GameError where it does not fit its space."""
 
 
 class Actions:
@@ -72,22 +73,26 @@ class Actions:
         chosen = np.asarray(action[: len(_sizes(space))], space.dtype).reshape(space.shape)
         return chosen + space.start if isinstance(space, spaces.MultiDiscrete) else chosen
 
-    def write_mask(self, seat: int, raw: Any, row: Array) -> None:
+    def write_mask(self, seat: int, raw: Any, row: Bools) -> None:
         """Write the legal choices of one seat into `row`; `raw` is the environment's mask, or None."""
-        row[:] = self.masks[seat]
         places = self._places[seat]
         if raw is None or not len(places):
+            row[:] = self.masks[seat]
             return
-        mask = np.concatenate([np.ravel(part) for part in raw]) if isinstance(raw, tuple) else np.ravel(raw)
-        if len(mask) != len(places):
-            raise GameError(f"the action mask has {len(mask)} entries, must have {len(places)}")
-        row[places] = mask.astype(bool)
+        mask = np.concatenate([np.ravel(part) for part in raw]) if isinstance(raw, tuple) else np.asarray(raw)
+        if mask.size != len(places):
+            raise GameError(f"the action mask has {mask.size} entries, must have {len(places)}")
+        if len(places) == len(row):  # then they are all there are, in order
+            row[:] = mask.reshape(-1)
+        else:
+            row[:] = self.masks[seat]
+            row[places] = mask.reshape(-1).astype(bool)
 
 
 def split_mask(raw: Any, info: Any) -> tuple[Any, Any]:
     """Part an observation from its action mask, which may stand in either; the mask may be None."""
     if isinstance(raw, dict) and MASK in raw:
-        bare = raw[OBSERVATION] if set(raw) == {MASK, OBSERVATION} else raw
+        bare = raw[OBSERVATION] if len(raw) == 2 and OBSERVATION in raw else raw
         return bare, raw[MASK]
     return raw, info.get(MASK) if info else None
 
@@ -124,7 +129,7 @@ def _channels_first(space: Space) -> bool:
     return bool(space.shape[0] < space.shape[2])
 
 
-def _image_encoder(space: Space) -> Any:
+def _image_encoder(space: Space) -> Encoder:
     shape, first = space.shape, _channels_first(space)
 
     def encode(raw: Any, row: Array) -> None:
@@ -136,20 +141,25 @@ def _image_encoder(space: Space) -> Any:
     return encode
 
 
-def _flat_encoder(space: Space) -> Any:
+def _flat_encoder(space: Space) -> Encoder:
     size, shape, is_box = int(spaces.flatdim(space)), space.shape, isinstance(space, spaces.Box)
+    is_row = is_box and len(shape) == 1
 
     def encode(raw: Any, row: Array) -> None:
-        flat = _of_shape(raw, shape).reshape(-1) if is_box else spaces.flatten(space, raw)
-        row[:size] = flat
-        if size < len(row):
+        flat = _of_shape(raw, shape) if is_box else spaces.flatten(space, raw)
+        if not is_row:
+            flat = flat.reshape(-1)
+        if size == len(row):
+            row[:] = flat
+        else:
+            row[:size] = flat
             row[size:] = 0
 
     return encode
 
 
 def _of_shape(raw: Any, shape: tuple[int, ...]) -> Array:
-    array = np.asarray(raw)
+    array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
     if array.shape != shape:
         raise GameError(f"the observation has shape {array.shape}, must be {shape}")
     return array
