@@ -19,6 +19,9 @@ test: .venv/.installed  ## every test
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 	$(BIN)/pytest -m slow
 
+bench: .venv/.installed  ## whether training became slower, against docs/benchmarks.json
+	$(BIN)/python -m benchmarks.regression
+
 format: .venv/.installed
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
@@ -26,7 +29,7 @@ format: .venv/.installed
 clean:
 	rm -rf .venv build *.egg-info
 
-.venv/.installed: pyproject.toml constraints.txt
+.venv/.installed: pyproject.toml constraints.txt agents/kernels/*.c
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"

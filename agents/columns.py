@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from agents.trajectory import TIMED, Trajectory, allocate
+from agents.trajectory import Records, Trajectory, allocate
 from envs.game import Array, Bools, GameSpec
 
 Index = npt.NDArray[np.intp]
@@ -31,6 +31,8 @@ class Columns:
         self.batch = batch
         self._allocate = partial(allocate, spec, rows=unroll + 1, seats=seats, state=state, core=core)
         self._open = self._allocate(columns=streams)
+        self._open_rows = _as_blocks(self._open.rows)
+        self._written = np.zeros(streams, self._open.rows.dtype)
         self._cursor = np.zeros(streams, np.intp)
         self._open.place[:] = places
         self._pending = np.zeros(streams, np.bool_)
@@ -64,6 +66,40 @@ class Columns:
         self._fresh[streams] = False
         self._pending[streams] = True
         return rows
+
+    def add(
+        self,
+        streams: Index,
+        version: int,
+        observation: Array,
+        mask: Array,
+        action: Array,
+        log_prob: Array,
+        state: Array | None = None,
+        core: Array | None = None,
+    ) -> None:
+        """One decision of every stream in `streams` (each at most once), where a stream is a single seat.
+
+        The same as `begin_row`, `write` and `end_row`, with each row put together first and written once.
+        Arrays are [n, ...], `core` [n, 1, 2, H].
+        """
+        rows = self._cursor[streams]
+        written = self._written[: len(streams)]
+        written["first"] = self._fresh[streams]
+        written["version"] = version
+        written["acting"] = True
+        for name, values in (
+            ("observation", observation), ("mask", mask), ("action", action), ("log_prob", log_prob)
+        ):  # fmt: skip
+            written[name][:, 0] = values
+        if self._open.state is not None and state is not None:
+            written["state"] = state
+        if self._open.core is not None and core is not None:
+            self._keep_core(rows, streams, core)
+        self._open_rows[rows, streams] = _as_blocks(written)
+        self._fresh[streams] = False
+        self._pending[streams] = True
+        self.end_row(rows, streams)
 
     def write(
         self,
@@ -155,12 +191,9 @@ class Columns:
             room = self.batch - self._fill
             now, streams = streams[:room], streams[room:]
             target = slice(self._fill, self._fill + now.size)
-            for name in TIMED:
-                source, full = getattr(self._open, name), getattr(self._full, name)
-                if source is not None:
-                    # `clip` writes straight to `out`; the default would copy it first.
-                    np.take(source, now, axis=1, out=full[:, target], mode="clip")
-                    source[0, now] = source[self.unroll, now]
+            # `clip` writes straight to `out`; the default would copy it first.
+            np.take(self._open_rows, now, axis=1, out=_as_blocks(self._full.rows)[:, target], mode="clip")
+            self._open_rows[0, now] = self._open_rows[self.unroll, now]
             self._full.place[target] = self._open.place[now]
             if self._open.core is not None and self._full.core is not None:
                 self._full.core[target] = self._open.core[now]
@@ -190,3 +223,8 @@ class Columns:
         table.action[rows, streams] = 0
         table.log_prob[rows, streams] = 0.0
         table.acting[rows, streams] = False
+
+
+def _as_blocks(rows: Records) -> Records:
+    """The same memory as plain blocks of bytes: numpy copies those whole, and records field by field."""
+    return rows.view(f"V{rows.dtype.itemsize}")

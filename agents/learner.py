@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,14 +18,26 @@ from agents.algorithms.impala import Batch, Losses, impala
 from agents.config import Cooperation, LearnerConfig, OptimizerKind
 from agents.distributions import distribution_for
 from agents.errors import AgentError
-from agents.machine import autocast
+from agents.machine import ALONE, Crew, autocast
 from agents.networks import CentralCritic, PolicyNetwork
 from agents.optimizer import Optimizer
 from agents.policy import Weights, get_weights, set_weights
 from agents.trajectory import Trajectory, team_seats
 from envs.game import GameSpec
 
+LARGE = 1 << 17
+"""Numbers observed in a batch from which two threads learn from it sooner than one."""
 Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+class Means(NamedTuple):
+    """`Losses` as numbers: means over the decisions of a batch."""
+
+    total: float
+    policy: float
+    value: float
+    entropy: float
+    rho: float
 
 
 @dataclass(frozen=True)
@@ -50,10 +62,16 @@ class Update:
 class Learner:
     """Weights, optimizer and counters of one player."""
 
-    def __init__(self, config: LearnerConfig, spec: GameSpec, *, team: str | None, seed: int) -> None:
-        """team: the one that the player is bound to; None where it plays any. seed: of the first weights."""
+    def __init__(
+        self, config: LearnerConfig, spec: GameSpec, *, team: str | None, seed: int, crew: Crew = ALONE
+    ) -> None:
+        """team: the one that the player is bound to; None where it plays any. seed: of the first weights.
+
+        crew: who computes; what is computed does not depend on it.
+        """
         torch.manual_seed(seed)
         self.config = config
+        self._crew = crew
         self.version = 0
         """Of the weights; grows by one with every update."""
         self.steps = 0
@@ -94,17 +112,15 @@ class Learner:
         if not decisions:
             return Update(0, dropped, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, skipped=False)
         pace, entropy_cost = self._schedule()
-        losses = self._losses(trajectory, entropy_cost)
-        self._optimizer.forget_gradients()
-        torch.autograd.backward(losses.total)
-        losses = Losses(*(term.detach() for term in losses))
+        losses = self._find_gradient(trajectory, decisions, entropy_cost)
         norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.algorithm.max_gradient_norm))
-        finite = bool(np.isfinite(norm)) and bool(losses.total.isfinite())
+        finite = bool(np.isfinite([norm, losses.total]).all())
         lag = float(np.mean(self.version - trajectory.version[:-1]))
         if finite:
             self._optimizer.step(
                 matrix_learning_rate=pace * self.config.algorithm.matrix_learning_rate,
                 learning_rate=pace * self.config.algorithm.learning_rate,
+                crew=self._crew,
             )
             self.version += 1
             self.steps += decisions
@@ -116,10 +132,10 @@ class Learner:
             decisions=decisions if finite else 0,
             dropped=dropped,
             policy_lag=lag,
-            policy_loss=float(losses.policy),
-            value_loss=float(losses.value),
-            entropy=float(losses.entropy),
-            rho=float(losses.rho),
+            policy_loss=losses.policy,
+            value_loss=losses.value,
+            entropy=losses.entropy,
+            rho=losses.rho,
             gradient_norm=norm,
             skipped=not finite,
         )
@@ -181,12 +197,29 @@ class Learner:
             c.entropy_cost + done * (c.final_entropy_cost - c.entropy_cost),
         )
 
+    def _find_gradient(self, trajectory: Trajectory, decisions: int, entropy_cost: float) -> Means:
+        """Write the gradient to the parameters, from shards of the batch that are computed side by side."""
+
+        def work(shard: Trajectory) -> tuple[list[Tensor | None], list[float]]:
+            share = shard.decisions / decisions
+            losses = self._losses(shard, entropy_cost)
+            gradients = torch.autograd.grad(
+                losses.total, self._parameters, losses.total.new_tensor(share), allow_unused=True
+            )
+            return list(gradients), [share * figure for figure in torch.stack(losses).tolist()]
+
+        gradients, figures = zip(*self._crew.map(work, _shards(trajectory)), strict=True)
+        for parameter, parts in zip(self._parameters, zip(*gradients, strict=True), strict=True):
+            known = [part for part in parts if part is not None]
+            parameter.grad = sum(known[1:], known[0]) if known else None
+        return Means(*map(sum, zip(*figures, strict=True)))
+
     def _losses(self, trajectory: Trajectory, entropy_cost: float) -> Losses:
         """Forward pass and loss. Columns and their seats run side by side through the network: [T+1, B S]."""
         rows, columns, seats = trajectory.acting.shape
         merged = (rows, columns * seats)
-        observation = torch.from_numpy(trajectory.observation)
-        first = torch.from_numpy(trajectory.first)
+        observation = _tensor(trajectory.observation)
+        first = _tensor(trajectory.first)
         core = None if trajectory.core is None else torch.from_numpy(trajectory.core).flatten(0, 1)
         with autocast(rows * columns * seats):
             output = self._network(
@@ -194,15 +227,15 @@ class Learner:
                 self._places_of(trajectory, merged),
                 first.repeat_interleave(seats, dim=1) if seats > 1 else first,
                 core,
-                torch.from_numpy(trajectory.acting).view(merged),
+                _tensor(trajectory.acting).view(merged),
             )
             if self._critic is None:
                 values = output.value.view(rows, columns, seats)
             else:
-                seen = observation if trajectory.state is None else torch.from_numpy(trajectory.state)
+                seen = observation if trajectory.state is None else _tensor(trajectory.state)
                 values = self._critic(seen)[..., None]
         parameters = output.parameters.view(rows, columns, seats, -1)
-        batch = Batch(*(torch.from_numpy(getattr(trajectory, name)) for name in Batch._fields))
+        batch = Batch(*(_tensor(getattr(trajectory, name)) for name in Batch._fields))
         return impala(self.config.algorithm, self._distribution, parameters, values, batch, entropy_cost)
 
     def _places_of(self, trajectory: Trajectory, merged: tuple[int, int]) -> Tensor | None:
@@ -210,6 +243,21 @@ class Learner:
         if self._seats == 1:
             return None
         return torch.from_numpy(trajectory.place.ravel()).expand(merged)
+
+
+def _shards(trajectory: Trajectory) -> list[Trajectory]:
+    """The batch, or its two halves where it is large: how it is cut depends on nothing but its shape."""
+    columns = trajectory.columns
+    if columns < 2 or trajectory.observation.size < LARGE:
+        return [trajectory]
+    half = columns // 2
+    shards = [trajectory.select(slice(half)), trajectory.select(slice(half, None))]
+    return [shard for shard in shards if shard.decisions]
+
+
+def _tensor(field: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
+    """A field of a trajectory, out of its rows: PyTorch is slow on what does not lie together."""
+    return torch.from_numpy(np.ascontiguousarray(field))
 
 
 def _copy(value: Tensor) -> np.ndarray[Any, np.dtype[Any]]:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-FEW_ROWS = 512
-"""Batches below this compute in float32, at their own size."""
-ROUNDED_TO = 128
-"""Larger batches are filled up to a multiple of this."""
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
-_M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1
+FEW_ROWS = 512
+"""Batches to learn from that are below this compute in float32: casting the weights would cost more."""
+VERY_FEW_ROWS = 64
+"""Rows to act in below this compute in float32, at their own number; weights are cast already."""
+
+_M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8
 """glibc's names for what mallopt sets."""
 
 
@@ -32,6 +38,26 @@ def settle() -> None:
     if hasattr(libc, "mallopt"):
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_M_ARENA_MAX, 1)  # those of other threads would give their memory back all the same
+
+
+class Crew:
+    """Threads of this process that compute side by side, each on a core of its own."""
+
+    def __init__(self, threads: int) -> None:
+        """threads: the caller's own among them, so that 1 is nobody else."""
+        self._others = ThreadPoolExecutor(threads - 1, thread_name_prefix="crew") if threads > 1 else None
+
+    def map(self, work: Callable[[Item], Done], items: Sequence[Item]) -> list[Done]:
+        """`work` of every item, in their order."""
+        if self._others is None or len(items) < 2:
+            return [work(item) for item in items]
+        begun = [self._others.submit(work, item) for item in items[1:]]
+        return [work(items[0]), *(done.result() for done in begun)]
+
+
+ALONE = Crew(1)
+"""The caller's thread, and no other."""
 
 
 @cache
@@ -40,21 +66,26 @@ def bfloat16_pays() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def autocast(rows: int) -> torch.autocast:
+def autocast(rows: int, few: int = FEW_ROWS) -> torch.autocast:
     """Matrix products in bfloat16 where that pays: the processor has it, and there are rows enough.
 
-    Weights, losses and sums stay float32. Below `FEW_ROWS` casting the weights costs more than it saves.
+    Weights, losses and sums stay float32.
     """
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=rows >= FEW_ROWS and bfloat16_pays())
+    # No cache of cast weights: it would be shared by all threads, and cleared by whoever leaves first.
+    enabled = rows >= few and bfloat16_pays()
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 
 def round_rows(rows: int) -> int:
-    """How many rows to compute where `rows` are wanted.
+    """How many rows to compute where `rows` are wanted to act in.
 
     The library behind bfloat16 products compiles and keeps code for every shape that it meets: with a
     shape of its own for every batch it spends 1 GB and half of its time on that.
     """
-    return rows if rows < FEW_ROWS else -(-rows // ROUNDED_TO) * ROUNDED_TO
+    if rows < VERY_FEW_ROWS:
+        return rows
+    step = 32 if rows < FEW_ROWS else 128
+    return -(-rows // step) * step
 
 
 def pad(x: Tensor, rows: int) -> Tensor:

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from agents.config import NetworkConfig, Torso
+from agents.dense import Cast, Dense, Layer, computed_in, dense, prepare
 from agents.distributions import distribution_for
-from agents.torsos import make_torso
+from agents.kernels.dense import Packed
+from agents.memory import Memory
+from agents.torsos import Flat, make_torso
 from envs.game import ArraySpec, Box, GameSpec
 
 
@@ -41,17 +44,16 @@ class Features(nn.Module):
         super().__init__()
         self.seats = seats
         self.torso, width = make_torso(config.torso, observation, config.channels)
-        self.dense, self.width = dense_layers(width + (seats if seats > 1 else 0), config.hidden)
+        self.dense = Dense(width + (seats if seats > 1 else 0), config.hidden)
 
-    def forward(self, observation: Tensor, seat: Tensor | None) -> Tensor:
-        """[N, *observation] of any dtype, [N] int64 or None -> [N, width]."""
+    def encode(self, observation: Tensor, seat: Tensor | None) -> Tensor:
+        """What goes into the dense layers: [N, *observation] of any dtype, [N] int64 or None -> [N, F]."""
         features: Tensor = self.torso(observation)
         if self.seats > 1:
             if seat is None:
                 raise ValueError(f"a network for {self.seats} seats must be told the seat of every row")
             features = torch.cat([features, nn.functional.one_hot(seat, self.seats).to(features.dtype)], -1)
-        dense: Tensor = self.dense(features)
-        return dense
+        return features
 
 
 class PolicyNetwork(nn.Module):
@@ -66,13 +68,14 @@ class PolicyNetwork(nn.Module):
     def __init__(self, config: NetworkConfig, spec: GameSpec, seats_in_team: int, joint: bool) -> None:
         super().__init__()
         self.features = Features(config, spec.observation, seats_in_team)
-        self.lstm = nn.LSTMCell(self.features.width, config.lstm) if config.lstm else None
-        width = config.lstm or self.features.width
+        self.lstm = Memory(self.features.dense.width, config.lstm) if config.lstm else None
+        width = config.lstm or self.features.dense.width
         self.parameters_width = distribution_for(spec.actions).width
         box = isinstance(spec.actions, Box)
         self.policy = nn.Linear(width, self.parameters_width // 2 if box else self.parameters_width)
         self.log_std = nn.Parameter(torch.zeros(self.parameters_width // 2)) if box else None
         self.value = None if joint else nn.Linear(width, 1)
+        self._ready: dict[torch.dtype, list[Packed | Cast]] = {}
         initialise(self)
         nn.init.orthogonal_(self.policy.weight, 0.01)
         if self.value is not None:
@@ -107,22 +110,17 @@ class PolicyNetwork(nn.Module):
             played; None where all rows act.
         """
         steps, columns = first.shape
-        seats = None if seat is None else seat.flatten(0, 1)
-        features = self.features(observation.flatten(0, 1), seats)
-        if self.lstm is not None:
-            keep = (~first).to(self.policy.weight.dtype)[..., None, None]
-            hidden = []
-            moves = [None] * steps if acting is None else acting[..., None, None].unbind(0)
-            for row, kept, move in zip(features.view(steps, columns, -1), keep, moves, strict=True):
-                before = None if core is None else core * kept
-                after = self._recur(row, before)
-                hidden.append(after[:, 0])
-                core = after if move is None or before is None else torch.where(move, after, before)
-            features = torch.cat(hidden)
-        value = None
-        if self.value is not None:
-            value = _in_full(self.value(features)).view(steps, columns)
-        return Output(self._policy_of(features).view(steps, columns, -1), value, core)
+        observation, seats = observation.flatten(0, 1), None if seat is None else seat.flatten(0, 1)
+        encoded, hidden, heads = self.features.encode(observation, seats), self._hidden(), self._heads()
+        if self.lstm is None:
+            given = dense(encoded, [*hidden, heads], relu_last=False)
+        else:
+            features = dense(encoded, hidden, relu_last=True).view(steps, columns, -1)
+            features, core = self.lstm.over_columns(features, first, core, acting)
+            given = dense(features, [heads], relu_last=False)
+        parameters, value = self._split(given)
+        value = None if value is None else value.view(steps, columns)
+        return Output(parameters.view(steps, columns, -1), value, core)
 
     def act_parameters(
         self, observation: Tensor, seat: Tensor | None, core: Tensor | None
@@ -132,25 +130,50 @@ class PolicyNetwork(nn.Module):
         observation: [N, *observation]; seat: [N] int64 or None; core: [N, 2, H] or None, zero in rows
             that begin an episode.
         """
-        features = self.features(observation, seat)
+        encoded = self.features.encode(observation, seat)
+        prepared = self._prepared(encoded)
+        given = prepared[0].forward(encoded, keep=False)[0]
         if self.lstm is not None:
-            core = self._recur(features, core)
-            features = core[:, 0]
-        return self._policy_of(features), core
+            core = self.lstm.over_rows(given, core)
+            given = prepared[1].forward(core[:, 0], keep=False)[0]
+        return self._split(given)[0], core
 
-    def _recur(self, features: Tensor, core: Tensor | None) -> Tensor:
-        """[N, F], [N, 2, H] -> [N, 2, H]."""
-        if self.lstm is None or core is None:
-            raise ValueError("a recurrent network must be given its core; see initial_core")
-        # The cell wants its state in the dtype that autocast gives to features, and core keeps its own.
-        hidden, cell = core.to(features.dtype).unbind(1)
-        return torch.stack(self.lstm(features, (hidden, cell)), 1).to(core.dtype)
+    @property
+    def only_dense(self) -> bool:
+        """Whether dense layers are all there is."""
+        return self.lstm is None and isinstance(self.features.torso, Flat)
 
-    def _policy_of(self, features: Tensor) -> Tensor:
-        parameters = _in_full(self.policy(features))
-        if self.log_std is None:
-            return parameters
-        return torch.cat([parameters, self.log_std.expand_as(parameters)], -1)
+    def renew(self) -> None:
+        """To be called after the weights were changed, before `act_parameters`."""
+        self._ready.clear()
+
+    def _prepared(self, x: Tensor) -> list[Packed | Cast]:
+        """All dense layers, or those before and after the memory; once for all the steps that they act in."""
+        dtype = computed_in(x)
+        if dtype not in self._ready:
+            hidden, heads = self._hidden(), self._heads()
+            parts = [(hidden, True), ([heads], False)] if self.lstm else [([*hidden, heads], False)]
+            self._ready[dtype] = [prepare(x, layers, relu_last=relu) for layers, relu in parts]
+        return self._ready[dtype]
+
+    def _hidden(self) -> list[Layer]:
+        return self.features.dense.layers()
+
+    def _heads(self) -> Layer:
+        """Policy and value as one layer: as quick as either."""
+        if self.value is None:
+            return self.policy.weight, self.policy.bias
+        weight, bias = (self.policy.weight, self.value.weight), (self.policy.bias, self.value.bias)
+        return torch.cat(weight), torch.cat(bias)
+
+    def _split(self, heads: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the heads give, float32 [N, ...] -> parameters [N, P] and value [N]."""
+        value = None
+        if self.value is not None:
+            heads, value = heads[:, :-1], heads[:, -1]
+        if self.log_std is not None:
+            heads = torch.cat([heads, self.log_std.expand_as(heads)], -1)
+        return heads, value
 
 
 class CentralCritic(nn.Module):
@@ -169,8 +192,8 @@ class CentralCritic(nn.Module):
         # A state is often a plain vector, even where the seats see boards.
         torso = Torso.MLP if spec.state is not None and len(seen.shape) not in (2, 3) else config.torso
         self.torso, width = make_torso(torso, seen, config.channels)
-        self.dense, width = dense_layers(width * (self.seats or 1), config.hidden)
-        self.value = nn.Linear(width, 1)
+        self.dense = Dense(width * (self.seats or 1), config.hidden)
+        self.value = nn.Linear(self.dense.width, 1)
         initialise(self)
         nn.init.orthogonal_(self.value.weight, 1.0)
 
@@ -182,16 +205,8 @@ class CentralCritic(nn.Module):
         """[T, B, *state], or [T, B, S, *observation] where the game has no global state -> [T, B]."""
         steps, columns = seen.shape[:2]
         features = self.torso(seen.flatten(0, 1 if self.seats is None else 2))
-        return _in_full(self.value(self.dense(features.view(steps * columns, -1)))).view(steps, columns)
-
-
-def dense_layers(width: int, hidden: tuple[int, ...]) -> tuple[nn.Sequential, int]:
-    """Linear layers with ReLUs from `width` numbers on, and the width of what they give."""
-    layers: list[nn.Module] = []
-    for wide in hidden:
-        layers += [nn.Linear(width, wide), nn.ReLU(inplace=True)]
-        width = wide
-    return nn.Sequential(*layers), width
+        layers = [*self.dense.layers(), (self.value.weight, self.value.bias)]
+        return dense(features.view(steps * columns, -1), layers, relu_last=False).view(steps, columns)
 
 
 def initialise(network: nn.Module) -> None:
@@ -205,8 +220,3 @@ def initialise(network: nn.Module) -> None:
     for name, parameter in network.named_parameters():
         if name.rpartition(".")[2].startswith("bias"):
             nn.init.zeros_(parameter)
-
-
-def _in_full(x: Tensor) -> Tensor:
-    """Half precision back to float32."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from agents.machine import ALONE, Crew
+
 BETAS = (0.9, 0.999)
 EPSILON = 1e-5
 MOMENTUM = 0.95
@@ -53,17 +55,13 @@ class Optimizer:
         for name, own in self.tensors.items():
             own.copy_(tensors[name])
 
-    def forget_gradients(self) -> None:
-        """Before a backward pass."""
-        for parameter in (*self._matrices, *self._others):
-            parameter.grad = None
-
     @torch.no_grad()
-    def step(self, *, matrix_learning_rate: float, learning_rate: float) -> None:
-        """One step along the gradients. Parameters without one stay as they are."""
-        for parameter, momentum in zip(self._matrices, self._momenta, strict=True):
-            if parameter.grad is not None:
-                muon(parameter, parameter.grad, momentum, learning_rate=matrix_learning_rate)
+    def step(self, *, matrix_learning_rate: float, learning_rate: float, crew: Crew = ALONE) -> None:
+        """One step along the gradients. Parameters without one stay as they are. crew: who computes."""
+        crew.map(
+            lambda pair: muon(*pair, learning_rate=matrix_learning_rate),
+            list(zip(self._matrices, self._momenta, strict=True)),
+        )
         groups = zip(self._others, self._means, self._squares, self._counts, strict=True)
         moving = [(p, p.grad, *slots) for p, *slots in groups if p.grad is not None]
         if not moving:
@@ -87,12 +85,16 @@ class Optimizer:
         )
 
 
-def muon(parameter: Tensor, gradient: Tensor, momentum: Tensor, *, learning_rate: float) -> None:
+@torch.no_grad()
+def muon(parameter: Tensor, momentum: Tensor, *, learning_rate: float) -> None:
     """One step of Muon (Jordan et al. 2024): the momentum's nearest semi-orthogonal matrix, in place.
 
     Scaled by 0.2 sqrt(larger side), so that a number moves as far as Adam would move it at the same
     learning rate (Liu et al. 2025, equation 4).
     """
+    gradient = parameter.grad
+    if gradient is None:
+        return
     momentum.lerp_(gradient, 1 - MOMENTUM)
     ahead = gradient.lerp(momentum, MOMENTUM)
     update = orthogonal(ahead.flatten(1)).view_as(parameter)

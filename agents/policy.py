@@ -7,10 +7,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from agents.config import Cooperation, LearnerConfig
 from agents.distributions import distribution_for
-from agents.machine import autocast, pad, round_rows
+from agents.machine import VERY_FEW_ROWS, autocast, pad, round_rows
 from agents.networks import PolicyNetwork
 from agents.scripted.base import Rows, Scripted
 from agents.trajectory import seat_places, team_seats
@@ -27,6 +28,15 @@ class Chance(NamedTuple):
     torch: torch.Generator
 
 
+class Considered(NamedTuple):
+    """What a network says of n rows."""
+
+    parameters: Tensor
+    """[n, P] of the distribution."""
+    core: npt.NDArray[np.float32] | None
+    """[n, 2, H] recurrent state after these rows."""
+
+
 class Choice(NamedTuple):
     """What was decided for n rows."""
 
@@ -36,7 +46,7 @@ class Choice(NamedTuple):
     """The same as the distribution gave it, before any clipping: what a learner must see."""
     log_prob: npt.NDArray[np.float32]
     """[n] of the distribution that was sampled from."""
-    core: npt.NDArray[np.float32] | None
+    core: npt.NDArray[np.float32] | None = None
     """[n, 2, H] recurrent state after these rows."""
 
 
@@ -66,7 +76,7 @@ class NetworkPolicy:
         """team: the one that the player is bound to; None where it plays any. greedy: no sampling."""
         self.version = 0
         self.core = config.network.lstm
-        self._greedy = greedy
+        self.greedy = greedy
         self._distribution = distribution_for(spec.actions)
         self._seats = team_seats(spec, team)
         self._place = torch.from_numpy(seat_places(spec))
@@ -78,27 +88,36 @@ class NetworkPolicy:
     def load(self, weights: Weights, version: int) -> None:
         """Act by these weights from now on."""
         set_weights(self._network, weights)
+        self._network.renew()
         self.version = version
 
-    @torch.inference_mode()
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
+        parameters, after = self.consider(rows, core)
+        return self.draw(parameters, torch.from_numpy(rows.mask), chance)._replace(core=after)
+
+    @torch.inference_mode()
+    def consider(self, rows: Rows, core: npt.NDArray[np.float32] | None) -> Considered:
+        """What the network says of every row; `draw` makes choices of it."""
         count = len(rows.seat)
-        computed = round_rows(count)
+        computed = count if self._network.only_dense else round_rows(count)
         observation = pad(torch.from_numpy(rows.observation), computed)
         place = pad(self._place[torch.from_numpy(rows.seat)], computed) if self._seats > 1 else None
         before = None if core is None else pad(torch.from_numpy(core), computed)
-        with autocast(computed):
+        with autocast(computed, VERY_FEW_ROWS):
             parameters, after = self._network.act_parameters(observation, place, before)
-        parameters = parameters[:count]
-        mask = torch.from_numpy(rows.mask)
-        if self._greedy:
+        return Considered(parameters[:count], None if after is None else after[:count].numpy())
+
+    @torch.inference_mode()
+    def draw(self, parameters: Tensor, mask: Tensor, chance: Chance) -> Choice:
+        """Choices, without a core, by parameters [N, P] of this policy or of others that are as greedy."""
+        if self.greedy:
             action = self._distribution.mode(parameters, mask)
             log_prob = self._distribution.log_prob(parameters, action, mask)
         else:
             action, log_prob = self._distribution.sample(parameters, mask, chance.torch)
         chosen = action.numpy()
         played = self._distribution.to_game(action).numpy() if self._bounded else chosen
-        return Choice(played, chosen, log_prob.numpy(), None if after is None else after[:count].numpy())
+        return Choice(played, chosen, log_prob.numpy())
 
 
 class ScriptedPolicy:
@@ -113,7 +132,7 @@ class ScriptedPolicy:
 
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
         action = self._script.act(rows, chance.numpy)
-        return Choice(action, action, np.zeros(len(action), np.float32), None)
+        return Choice(action, action, np.zeros(len(action), np.float32))
 
 
 def get_weights(network: torch.nn.Module) -> Weights:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from agents.kernels import rows as kernels
+
 
 class VTrace(NamedTuple):
     """What V-trace gives a learner."""
@@ -60,6 +62,9 @@ def vtrace(
         truncated episode, which is there to be bootstrapped from) have every weight 0: there vs is the
         value, the advantage is 0, and no trace passes. None where all rows are decisions.
     """
+    if kernels.serve(log_rhos, discounts, rewards, values, bootstrap_value):
+        given = log_rhos, discounts, rewards, values, bootstrap_value, decisions
+        return VTrace(*kernels.vtrace(*given, rho_bar, c_bar, pg_rho_bar, lam))
     if decisions is not None:
         log_rhos = log_rhos.masked_fill(~decisions, -torch.inf)
     rhos = log_rhos.exp()

@@ -13,7 +13,7 @@ table when an episode begins. Only decisions of identities that learn at their t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 
 import numpy as np
@@ -21,10 +21,11 @@ import numpy.typing as npt
 import torch
 
 from agents.columns import Index
-from agents.policy import Behaviour, Chance
+from agents.policy import Behaviour, Chance, Choice
 from agents.scripted.base import Rows
 from agents.streams import StreamConfig, Streams
 from agents.tables import NOBODY, Seating, TableResult
+from agents.together import Request, decide
 from agents.trajectory import Trajectory
 from envs.game import Array, Bools, Box, Discrete, Game, MultiDiscrete, Step
 
@@ -43,7 +44,6 @@ class Rollout:
         self._streams = {name: Streams(spec, copies, config) for name, config in learners.items()}
         self._cores: dict[int, npt.NDArray[np.float32]] = {}
         self._copy = np.repeat(np.arange(copies), spec.slots)
-        self._every_row = np.arange(copies * spec.slots)
         self._actions = np.zeros((copies, spec.slots, *spec.action_shape), spec.action_dtype)
         self._flat_actions = self._actions.reshape(copies * spec.slots, *spec.action_shape)
         self._gone = np.zeros((copies, len(spec.seats)), np.bool_)
@@ -94,37 +94,45 @@ class Rollout:
             holders = np.where(step.acting.reshape(-1), holders, NOBODY)
         observation = step.observation.reshape(len(seats), *step.observation.shape[2:])
         mask = step.mask.reshape(len(seats), -1)
-        if holders[0] != NOBODY and (holders == holders[0]).all():
-            self._act_as(int(holders[0]), self._every_row, seats, observation, mask)
-        else:
-            order = np.argsort(holders, kind="stable")
-            for rows in np.split(order, np.flatnonzero(np.diff(holders[order])) + 1):
-                self._act_as(int(holders[rows[0]]), rows, seats[rows], observation[rows], mask[rows])
+        asked: list[tuple[int, Index | slice, Request]] = []
+        for holder, rows in _by_holder(holders):
+            if holder == NOBODY:
+                self._flat_actions[rows] = self._first_legal(mask[rows])
+            else:
+                asked.append((holder, rows, self._request(holder, rows, seats, observation, mask)))
+        choices = decide([request for _, _, request in asked], self._chance)
+        for (holder, rows, request), choice in zip(asked, choices, strict=True):
+            self._carry_out(holder, rows, request, choice)
         self._length += np.count_nonzero(step.acting, axis=1)
         if any(behaviour.needs_history for behaviour in self.behaviours.values()):
             for row in np.flatnonzero(step.acting.reshape(-1)):
                 self._history[self._copy[row]].append(int(self._flat_actions[row]))
 
-    def _act_as(self, holder: int, rows: Index, seats: Index, observation: Array, mask: Bools) -> None:
-        """Choose actions for the rows of one holder, and record them where it learns."""
-        if holder == NOBODY:
-            self._flat_actions[rows] = self._first_legal(mask)
-            return
-        identity, learns = self.seating.holders[holder]
-        behaviour, copies = self.behaviours[identity], self._copy[rows]
+    def _request(
+        self, holder: int, rows: Index | slice, seats: Index, observation: Array, mask: Bools
+    ) -> Request:
+        """Ask one holder for the choices of these rows."""
+        behaviour = self.behaviours[self.seating.holders[holder][0]]
+        seats, copies = seats[rows], self._copy[rows]
         core = self._core_of(behaviour)
         before = None if core is None else core[copies, seats]
         history = [self._history[copy] for copy in copies] if behaviour.needs_history else None
-        choice = behaviour.act(Rows(observation, mask, seats, copies, history), before, self._chance)
+        return Request(behaviour, Rows(observation[rows], mask[rows], seats, copies, history), before)
+
+    def _carry_out(self, holder: int, rows: Index | slice, request: Request, choice: Choice) -> None:
+        """Play what was chosen, and record it where the holder learns."""
+        behaviour, seen = request.behaviour, request.rows
+        identity, learns = self.seating.holders[holder]
+        core = self._core_of(behaviour)
         self._flat_actions[rows] = choice.played
-        self.decisions += len(rows)
+        self.decisions += len(seen.copy)
         if learns:
             self._streams[identity].decide(
-                copies, seats, self._step, observation, mask, choice.action, choice.log_prob,
+                seen.copy, seen.seat, self._step, seen.observation, seen.mask, choice.action, choice.log_prob,
                 behaviour.version, core,
             )  # fmt: skip
         if core is not None:
-            core[copies, seats] = choice.core
+            core[seen.copy, seen.seat] = choice.core
 
     def _first_legal(self, mask: Bools) -> Array:
         """Anything that a copy which plays for nobody may do."""
@@ -179,6 +187,18 @@ class Rollout:
         """[n, S] seats of these copies that `name` holds and learns from."""
         held: npt.NDArray[np.bool_] = self.seating.holder[copies] == self.seating.index(name)
         return held
+
+
+def _by_holder(holders: Index) -> Iterator[tuple[int, Index | slice]]:
+    """(holder, its rows); one slice of all rows where they are one holder's."""
+    if (holders == holders[0]).all():
+        yield int(holders[0]), slice(None)
+        return
+    low = holders.min()
+    short = (holders - low).astype(np.uint16) if holders.max() - low < 1 << 16 else holders
+    order = np.argsort(short, kind="stable")  # numpy sorts 16 bits by radix, five times as quick
+    for rows in np.split(order, np.flatnonzero(np.diff(holders[order])) + 1):
+        yield int(holders[rows[0]]), rows
 
 
 def _any_seat(array: Array) -> Index:

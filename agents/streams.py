@@ -79,9 +79,7 @@ class Streams:
         if columns.seats == 1:
             state = None if shown is None else shown[copies]
             before = None if core is None else core[copies, seats][:, None]
-            rows = columns.begin_row(streams, version, state, before)
-            columns.write(rows, streams, 0, observation, mask, action, log_prob)
-            columns.end_row(rows, streams)
+            columns.add(streams, version, observation, mask, action, log_prob, state, before)
             return
         unique, back = np.unique(streams, return_inverse=True)
         owners, group = np.divmod(unique, len(self.groups))

@@ -1,6 +1,7 @@
 """What turns an observation into features: dense layers, a small net for boards, a deep one for frames.
 
-Every torso takes rows [N, *observation] of any dtype and gives float32 [N, F].
+Every torso takes rows [N, *observation] of any dtype and gives [N, F], float32 or the observation's own
+dtype.
 
 Pictures are [planes, height, width], [height, width, planes] or [height, width]. Which of the outer axes
 holds the planes is read off the shape: it is the shorter one, the first if they are equal.
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from agents.config import Torso
 from agents.errors import AgentError
+from agents.machine import autocast
 from envs.game import ArraySpec
 
 
@@ -41,7 +44,7 @@ class Flat(nn.Module):
     """The observation as it is, in one row."""
 
     def forward(self, observation: Tensor) -> Tensor:
-        return observation.flatten(1).float()
+        return observation.flatten(1)
 
 
 class BoardNet(nn.Module):
@@ -83,8 +86,12 @@ class ResidualNet(nn.Module):
         self.width = planes * height * width
 
     def forward(self, observation: Tensor) -> Tensor:
-        features: Tensor = self.layers(as_planes(observation).float() * self.scale)
-        return nn.functional.relu(features).flatten(1)
+        # Planes innermost is the layout of the quick kernels, whichever way the game lays out its frames.
+        planes = as_planes(observation).to(torch.float32, memory_format=torch.channels_last)
+        rows, _, height, width = planes.shape
+        with autocast(rows * height * width):  # a convolution is a matrix product with a row for every pixel
+            features: Tensor = self.layers(planes * self.scale)
+        return nn.functional.relu(features).flatten(1).float()
 
 
 class ResidualBlock(nn.Module):
@@ -96,8 +103,8 @@ class ResidualBlock(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual: Tensor = self.second(nn.functional.relu(self.first(nn.functional.relu(x))))
-        return x + residual
+        residual: Tensor = self.second(nn.functional.relu_(self.first(nn.functional.relu(x))))
+        return residual.add_(x)
 
 
 def picture_size(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from agents.errors import AgentError
 from agents.learner import Learner, Tensors
+from agents.machine import Crew
 from agents.policy import Weights
 from agents.trajectory import Trajectory
 from coordinator.config import RunConfig
@@ -44,8 +45,9 @@ class Learners:
         self._checkpoints = checkpoints
         self._snapshots = snapshots
         self._generations = {name: player.generation for name, player in players.items()}
+        crew = Crew(config.runtime.learner_thread_count)
         self._learners = {
-            name: Learner(config.learner, spec, team=player.team, seed=config.seed + 7919 * index)
+            name: Learner(config.learner, spec, team=player.team, seed=config.seed + 7919 * index, crew=crew)
             for index, (name, player) in enumerate(players.items())
         }
         self._good: dict[str, tuple[Tensors, dict[str, Any]]] = {}

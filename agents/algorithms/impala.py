@@ -50,8 +50,8 @@ class Advantages(NamedTuple):
     """[T, B, V] value targets; V is 1 where the team has one critic, else S."""
     policy: Tensor
     """[T, B, S] factors of every seat's policy gradient."""
-    decided: Tensor
-    """[T, B, V] bool: rows whose value is trained."""
+    decided: Tensor | None
+    """[T, B, V] bool: rows whose value is trained; None for all."""
 
 
 def impala(
@@ -67,9 +67,11 @@ def impala(
     parameters: [T+1, B, S, P] of the current policy. values: [T+1, B, S], or [T+1, B, 1] where the team
     learns jointly from one central value.
     """
-    acting = batch.acting[:-1]
+    acting = None if bool(batch.acting[:-1].all()) else batch.acting[:-1]
     log_probs, entropies = distribution.evaluate(parameters[:-1], batch.action[:-1], batch.mask[:-1])
-    log_rhos = (log_probs.detach() - batch.log_prob[:-1]).masked_fill(~acting, 0.0)
+    log_rhos = log_probs.detach() - batch.log_prob[:-1]
+    if acting is not None:
+        log_rhos = log_rhos.masked_fill(~acting, 0.0)
     targets = advantages(config, log_rhos, values.detach(), batch)
     loss = impala_loss(
         log_probs=log_probs,
@@ -90,14 +92,14 @@ def impala(
 @torch.no_grad()
 def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Batch) -> Advantages:
     """Value targets and policy-gradient factors. log_rhos: [T, B, S]; values as in `impala`."""
-    acting, rewards = batch.acting[:-1], batch.reward[:-1]
+    rewards, seats = batch.reward[:-1], log_rhos.shape[2]
+    decided = None if bool(batch.acting[:-1].all()) else batch.acting[:-1]
     if config.reward_clip:
         rewards = rewards.clamp(-config.reward_clip, config.reward_clip)
-    central = values.shape[2] != acting.shape[2]
-    decided, shared_rhos = acting, log_rhos
+    central, shared_rhos = values.shape[2] != seats, log_rhos
     if central:
-        decided, shared_rhos = acting.any(2, keepdim=True), log_rhos.sum(2, keepdim=True)
-        rewards = rewards.mean(2, keepdim=True)
+        decided = None if decided is None else decided.any(2, keepdim=True)
+        shared_rhos, rewards = log_rhos.sum(2, keepdim=True), rewards.mean(2, keepdim=True)
     discounts = config.discount * (~batch.terminated[:-1]).to(values.dtype)
     discounts = discounts[..., None].expand_as(rewards)
     traced = vtrace(
@@ -110,7 +112,7 @@ def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Ba
         c_bar=config.c_bar,
         pg_rho_bar=config.pg_rho_bar,
         lam=config.trace_decay,
-        decisions=decided.flatten(1),
+        decisions=None if decided is None else decided.flatten(1),
     )
     vs = traced.vs.view_as(rewards)
     if not central:

@@ -28,14 +28,19 @@ def columns(streams: int, unroll: int, batch: int, *, state: bool = False, core:
     return Columns(SPEC, places=places, unroll=unroll, batch=batch, state=state, core=core)
 
 
-def decide(table: Columns, streams: list[int], now: int, version: int = 0) -> None:
+def decide(table: Columns, streams: list[int], now: int, version: int = 0, *, at_once: bool = True) -> None:
     """One decision of each of these streams; what it saw, did and claims is told by stream and `now`."""
     who = np.array(streams)
     core = np.full((len(who), 1, 2, 1), now, np.float32)
-    rows = table.begin_row(who, version, np.full((len(who), 1), now), core)
+    state = np.full((len(who), 1), now)
     observation = np.stack([who, np.full_like(who, now)], axis=1)
-    table.write(rows, who, 0, observation, np.ones((len(who), 3), bool), who % 3, -(now + who / 8))
-    table.end_row(rows, who)
+    decided = (observation, np.ones((len(who), 3), bool), who % 3, -(now + who / 8))
+    if at_once:
+        table.add(who, version, *decided, state, core)
+    else:
+        rows = table.begin_row(who, version, state, core)
+        table.write(rows, who, 0, *decided)
+        table.end_row(rows, who)
 
 
 def test_columns_overlap_by_one_row_whatever_pauses_between() -> None:
@@ -65,12 +70,34 @@ def test_columns_overlap_by_one_row_whatever_pauses_between() -> None:
     assert followed > 100
 
 
-def test_every_field_is_timed_or_not() -> None:
-    left = Trajectory(**{name: np.zeros((3, 2)) for name in TIMED}, place=np.zeros((2, 1)))  # type: ignore[arg-type]
-    kept = left.select(np.array([True, False]))
-    assert {name: getattr(kept, name).shape for name in TIMED} == dict.fromkeys(TIMED, (3, 1))
-    assert kept.place.shape == (1, 1)
-    assert kept.core is None
+@pytest.mark.parametrize("columns_taken", [np.array([True, False, True]), slice(1, 3)])
+def test_selected_columns_keep_every_field(columns_taken: slice) -> None:
+    table = columns(3, unroll=2, batch=3, state=True, core=1)
+    for now in range(3):
+        decide(table, [0, 1, 2], now)
+    (whole,) = table.take()
+    kept = whole.select(columns_taken)
+    for name in TIMED:
+        np.testing.assert_array_equal(
+            getattr(kept, name), getattr(whole, name)[:, columns_taken], err_msg=name
+        )
+    for name in ("place", "core"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(whole, name)[columns_taken], err_msg=name)
+
+
+def test_a_row_written_at_once_is_that_written_in_parts() -> None:
+    tables = [columns(3, unroll=2, batch=2, state=True, core=1) for _ in range(2)]
+    for now, who in enumerate([[0, 1], [2], [0, 1, 2], [1, 0], [2, 1], [0, 2], [1, 2], [0], [1]]):
+        for at_once, table in enumerate(tables):
+            decide(table, who, now, version=now, at_once=bool(at_once))
+            table.reward(np.arange(3), 0, np.ones(3, np.float32))
+            if now in (2, 5):
+                table.terminate(np.array([1]))
+    left, right = (table.take() for table in tables)
+    assert len(left) == len(right) > 1
+    for one, other in zip(left, right, strict=True):
+        for name in (*TIMED, "place", "core"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
 def test_rewards_go_to_the_pending_decision_alone() -> None:

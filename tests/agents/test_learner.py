@@ -160,9 +160,9 @@ def test_a_checkpoint_of_another_optimizer_is_refused_in_one_line(kind: Optimize
 
 
 def poisoned(batch: Trajectory, value: float) -> Trajectory:
-    reward = batch.reward.copy()
-    reward[1, 0] = value
-    return replace(batch, reward=reward)
+    rows = batch.rows.copy()
+    rows["reward"][1, 0] = value
+    return replace(batch, rows=rows)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -199,7 +199,7 @@ def test_a_gradient_that_is_not_finite_though_the_loss_is_changes_nothing() -> N
 def test_columns_that_are_too_old_are_dropped_and_counted() -> None:
     config = replace(SMALL, algorithm=ImpalaConfig(batch=2, max_policy_lag=10))
     batch = some_columns(config)[0]
-    old = replace(batch, version=batch.version.copy())
+    old = replace(batch, rows=batch.rows.copy())
     old.version[:] = 90
     old.version[2, 0] = 89
     old.version[-1, 1] = 0  # the row to bootstrap from is no decision
