@@ -38,6 +38,17 @@ class Cooperation(StrEnum):
     """As one: the team's mean reward and a central critic; acting stays decentralised."""
 
 
+class Precision(StrEnum):
+    """In which numbers matrices are multiplied; weights, losses and sums are float32 always."""
+
+    AUTO = "auto"
+    """bfloat16 where the processor multiplies it in hardware and a batch has rows enough, else float32."""
+    FLOAT32 = "float32"
+    """float32, whatever the processor can do."""
+    BFLOAT16 = "bfloat16"
+    """As auto; where the processor cannot do it, a run says so when it starts."""
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Shape of a player's network."""
@@ -128,6 +139,9 @@ class LearnerConfig:
     """Its loss and step sizes."""
     cooperation: Cooperation = Cooperation.INDEPENDENT
     """Whether the seats of its team learn alone or as one."""
+    precision: Precision = Precision.AUTO
+    """Numbers in products of matrices: auto (bfloat16 where the processor has it and it pays), float32 (never
+    bfloat16), or bfloat16 (as auto, but a run says so at its start where the processor lacks it)."""
 
 
 @dataclass(frozen=True)

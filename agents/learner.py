@@ -8,36 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.algorithms.impala import Batch, Losses, impala
 from agents.config import Cooperation, LearnerConfig, OptimizerKind
-from agents.distributions import distribution_for
 from agents.errors import AgentError
-from agents.machine import ALONE, Crew, autocast
+from agents.flat import Flat
+from agents.gradient import GradientFinder
+from agents.machine import ALONE, Crew
 from agents.networks import CentralCritic, PolicyNetwork
 from agents.optimizer import Optimizer
-from agents.policy import Weights, get_weights, set_weights
+from agents.policy import Weights, set_weights
+from agents.stages import Stages
 from agents.trajectory import Trajectory, team_seats
 from envs.game import GameSpec
 
-LARGE = 1 << 17
-"""Numbers observed in a batch from which two threads learn from it sooner than one."""
 Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
-
-
-class Means(NamedTuple):
-    """`Losses` as numbers: means over the decisions of a batch."""
-
-    total: float
-    policy: float
-    value: float
-    entropy: float
-    rho: float
 
 
 @dataclass(frozen=True)
@@ -63,37 +52,48 @@ class Learner:
     """Weights, optimizer and counters of one player."""
 
     def __init__(
-        self, config: LearnerConfig, spec: GameSpec, *, team: str | None, seed: int, crew: Crew = ALONE
+        self,
+        config: LearnerConfig,
+        spec: GameSpec,
+        *,
+        team: str | None,
+        seed: int,
+        crew: Crew = ALONE,
+        stages: Stages | None = None,
     ) -> None:
         """team: the one that the player is bound to; None where it plays any. seed: of the first weights.
 
-        crew: who computes; what is computed does not depend on it.
+        crew: who computes; what is computed does not depend on it. stages: of the thread that calls `update`.
         """
         torch.manual_seed(seed)
         self.config = config
         self._crew = crew
+        self._stages = stages or Stages()
         self.version = 0
         """Of the weights; grows by one with every update."""
         self.steps = 0
         """Decisions trained on."""
         self.skipped = 0
         """Updates skipped in a row since the last good one."""
-        self._distribution = distribution_for(spec.actions)
         seats = team_seats(spec, team)
         joint = config.cooperation is Cooperation.JOINT
-        self._network = PolicyNetwork(config.network, spec, seats, joint)
-        self._critic = CentralCritic(config.network, spec, seats) if joint else None
+        self._network = PolicyNetwork(config.network, spec, seats, joint, config.precision)
+        self._critic = CentralCritic(config.network, spec, seats, config.precision) if joint else None
         self._modules = nn.ModuleDict({"network": self._network})
         if self._critic is not None:
             self._modules["critic"] = self._critic
         self._parameters = [*self._modules.parameters()]
+        self._flat = Flat(self._parameters)
         self._optimizer = self._make_optimizer()
-        self._seats = seats
+        self._gradient = GradientFinder(config, spec, self._network, self._critic, self._flat, crew)
+        self._acting = sum(parameter.numel() for parameter in self._network.parameters())
+        """Numbers of the network that acts; a central critic's come after them."""
         self._mean = self.weights()
 
     def weights(self) -> Weights:
         """A copy of the network's parameters, for those who act."""
-        return get_weights(self._network)
+        weights: Weights = self._flat.values[: self._acting].numpy().copy()
+        return weights
 
     def mean_weights(self) -> Weights:
         """A copy of the running mean of the weights, for snapshots: a policy that swings less."""
@@ -112,16 +112,19 @@ class Learner:
         if not decisions:
             return Update(0, dropped, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, skipped=False)
         pace, entropy_cost = self._schedule()
-        losses = self._find_gradient(trajectory, decisions, entropy_cost)
-        norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.algorithm.max_gradient_norm))
+        self._network.renew()
+        with self._stages("gradient"):
+            losses = self._gradient.find(trajectory, decisions, entropy_cost)
+        norm = self._flat.clip(self.config.algorithm.max_gradient_norm)
         finite = bool(np.isfinite([norm, losses.total]).all())
         lag = float(np.mean(self.version - trajectory.version[:-1]))
         if finite:
-            self._optimizer.step(
-                matrix_learning_rate=pace * self.config.algorithm.matrix_learning_rate,
-                learning_rate=pace * self.config.algorithm.learning_rate,
-                crew=self._crew,
-            )
+            with self._stages("optimizer"):
+                self._optimizer.step(
+                    matrix_learning_rate=pace * self.config.algorithm.matrix_learning_rate,
+                    learning_rate=pace * self.config.algorithm.learning_rate,
+                    crew=self._crew,
+                )
             self.version += 1
             self.steps += decisions
             self._average()
@@ -179,7 +182,7 @@ class Learner:
         """Move the mean towards the weights; the first ones weigh little, or it would lag behind for long."""
         if keep := self.config.algorithm.averaging:
             keep = min(keep, (1 + self.version) / (10 + self.version))
-            self._mean += (1 - keep) * (self.weights() - self._mean)
+            torch.from_numpy(self._mean).lerp_(self._flat.values[: self._acting], 1 - keep)
 
     def _make_optimizer(self) -> Optimizer:
         matrices: list[nn.Parameter] = []
@@ -196,68 +199,6 @@ class Learner:
             1.0 + done * (c.final_learning_rate / c.learning_rate - 1.0),
             c.entropy_cost + done * (c.final_entropy_cost - c.entropy_cost),
         )
-
-    def _find_gradient(self, trajectory: Trajectory, decisions: int, entropy_cost: float) -> Means:
-        """Write the gradient to the parameters, from shards of the batch that are computed side by side."""
-
-        def work(shard: Trajectory) -> tuple[list[Tensor | None], list[float]]:
-            share = shard.decisions / decisions
-            losses = self._losses(shard, entropy_cost)
-            gradients = torch.autograd.grad(
-                losses.total, self._parameters, losses.total.new_tensor(share), allow_unused=True
-            )
-            return list(gradients), [share * figure for figure in torch.stack(losses).tolist()]
-
-        gradients, figures = zip(*self._crew.map(work, _shards(trajectory)), strict=True)
-        for parameter, parts in zip(self._parameters, zip(*gradients, strict=True), strict=True):
-            known = [part for part in parts if part is not None]
-            parameter.grad = sum(known[1:], known[0]) if known else None
-        return Means(*map(sum, zip(*figures, strict=True)))
-
-    def _losses(self, trajectory: Trajectory, entropy_cost: float) -> Losses:
-        """Forward pass and loss. Columns and their seats run side by side through the network: [T+1, B S]."""
-        rows, columns, seats = trajectory.acting.shape
-        merged = (rows, columns * seats)
-        observation = _tensor(trajectory.observation)
-        first = _tensor(trajectory.first)
-        core = None if trajectory.core is None else torch.from_numpy(trajectory.core).flatten(0, 1)
-        with autocast(rows * columns * seats):
-            output = self._network(
-                observation.reshape(*merged, *observation.shape[3:]),
-                self._places_of(trajectory, merged),
-                first.repeat_interleave(seats, dim=1) if seats > 1 else first,
-                core,
-                _tensor(trajectory.acting).view(merged),
-            )
-            if self._critic is None:
-                values = output.value.view(rows, columns, seats)
-            else:
-                seen = observation if trajectory.state is None else _tensor(trajectory.state)
-                values = self._critic(seen)[..., None]
-        parameters = output.parameters.view(rows, columns, seats, -1)
-        batch = Batch(*(_tensor(getattr(trajectory, name)) for name in Batch._fields))
-        return impala(self.config.algorithm, self._distribution, parameters, values, batch, entropy_cost)
-
-    def _places_of(self, trajectory: Trajectory, merged: tuple[int, int]) -> Tensor | None:
-        """[T+1, B S] place of every seat within its team; None where a team is one seat."""
-        if self._seats == 1:
-            return None
-        return torch.from_numpy(trajectory.place.ravel()).expand(merged)
-
-
-def _shards(trajectory: Trajectory) -> list[Trajectory]:
-    """The batch, or its two halves where it is large: how it is cut depends on nothing but its shape."""
-    columns = trajectory.columns
-    if columns < 2 or trajectory.observation.size < LARGE:
-        return [trajectory]
-    half = columns // 2
-    shards = [trajectory.select(slice(half)), trajectory.select(slice(half, None))]
-    return [shard for shard in shards if shard.decisions]
-
-
-def _tensor(field: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
-    """A field of a trajectory, out of its rows: PyTorch is slow on what does not lie together."""
-    return torch.from_numpy(np.ascontiguousarray(field))
 
 
 def _copy(value: Tensor) -> np.ndarray[Any, np.dtype[Any]]:

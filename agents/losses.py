@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -25,6 +26,14 @@ class ImpalaLoss(NamedTuple):
     pg_loss: Tensor
     baseline_loss: Tensor
     entropy: Tensor
+
+
+class ImpalaGradient(NamedTuple):
+    """Derivatives of `ImpalaLoss.total`, each of the shape of what it is for."""
+
+    log_probs: Tensor
+    entropies: Tensor
+    values: Tensor
 
 
 def policy_gradient_loss(*, log_probs: Tensor, pg_advantages: Tensor) -> Tensor:
@@ -80,3 +89,36 @@ def impala_loss(
     baseline = reduce(baseline_loss(vs=vs, values=values), reduction, value_decisions)
     entropy = reduce(entropies, reduction, decisions)
     return ImpalaLoss(pg + baseline_cost * baseline - entropy_cost * entropy, pg, baseline, entropy)
+
+
+def impala_gradient(
+    *,
+    values: Tensor,
+    vs: Tensor,
+    pg_advantages: Tensor,
+    entropy_cost: float,
+    baseline_cost: float,
+    reduction: Reduction = Reduction.MEAN,
+    decisions: Tensor | None = None,
+    value_decisions: Tensor | None = None,
+) -> ImpalaGradient:
+    """Derivatives of `impala_loss` for its first three arguments; arguments as there.
+
+    Written down because it is so short: differentiating takes an operation and its inverse for every term.
+    """
+    if value_decisions is None:
+        value_decisions = decisions
+    return ImpalaGradient(
+        log_probs=_weigh(-pg_advantages, reduction, decisions),
+        entropies=_weigh(torch.full_like(pg_advantages, -entropy_cost), reduction, decisions),
+        values=_weigh(baseline_cost * (values - vs), reduction, value_decisions),
+    )
+
+
+def _weigh(terms: Tensor, reduction: Reduction, decisions: Tensor | None) -> Tensor:
+    """What `reduce` passes back where its inputs' derivatives are `terms`."""
+    if decisions is not None:
+        terms = terms.where(decisions, 0)
+    if reduction is Reduction.MEAN:
+        terms = terms / (terms.numel() if decisions is None else decisions.sum().clamp(min=1))
+    return terms

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from itertools import count
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+from agents.config import Precision
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -41,19 +46,81 @@ def settle() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)  # those of other threads would give their memory back all the same
 
 
+def keep_to(core: int | None) -> None:
+    """Let the calling thread run on this core alone, where the system can do that; None for any core.
+
+    Where there are as many busy threads as cores, moving between them costs more than it can win: what a
+    thread had in its caches is lost.
+    """
+    if core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
 class Crew:
-    """Threads of this process that compute side by side, each on a core of its own."""
+    """Threads of this process that compute side by side.
+
+    Nobody is given a share: whoever is free takes the next item. So a thread that the system lets wait,
+    because other processes have the cores, holds nobody up: the caller does its part as well.
+    """
 
     def __init__(self, threads: int) -> None:
         """threads: the caller's own among them, so that 1 is nobody else."""
-        self._others = ThreadPoolExecutor(threads - 1, thread_name_prefix="crew") if threads > 1 else None
+        self._jobs: list[SimpleQueue[_Job]] = [SimpleQueue() for _ in range(threads - 1)]
+        for jobs in self._jobs:
+            Thread(target=_help, args=(jobs,), name="crew", daemon=True).start()
 
     def map(self, work: Callable[[Item], Done], items: Sequence[Item]) -> list[Done]:
-        """`work` of every item, in their order."""
-        if self._others is None or len(items) < 2:
+        """`work` of every item, in their order. Raises what the first of them raised."""
+        if not self._jobs or len(items) < 2:
             return [work(item) for item in items]
-        begun = [self._others.submit(work, item) for item in items[1:]]
-        return [work(items[0]), *(done.result() for done in begun)]
+        job = _Job(work, items)
+        for jobs in self._jobs:
+            jobs.put(job)
+        return job.finish()
+
+
+class _Job:
+    """Items that several threads take one after the other."""
+
+    def __init__(self, work: Callable[[Any], Any], items: Sequence[Any]) -> None:
+        self._work = work
+        self._items = items
+        self._next = count()
+        self._done: dict[int, Any] = {}
+        self._ended = Semaphore(0)
+        """Counts the items that others have ended."""
+
+    def take_part(self) -> int:
+        """Work until no item is left; how many it were."""
+        worked = 0
+        while (index := next(self._next)) < len(self._items):
+            try:
+                self._done[index] = self._work(self._items[index])
+            except BaseException as error:  # raised by `finish`, in the caller's thread
+                self._done[index] = error
+            worked += 1
+        return worked
+
+    def help(self) -> None:
+        """Take part, and tell whoever waits."""
+        if worked := self.take_part():
+            self._ended.release(worked)
+
+    def finish(self) -> list[Any]:
+        """Take part, and wait for what others have taken."""
+        for _ in range(len(self._items) - self.take_part()):
+            self._ended.acquire()
+        done = [self._done[index] for index in range(len(self._items))]
+        for result in done:
+            if isinstance(result, BaseException):
+                raise result
+        return done
+
+
+def _help(jobs: SimpleQueue[_Job]) -> None:
+    torch.set_num_threads(1)
+    while True:
+        jobs.get().help()
 
 
 ALONE = Crew(1)
@@ -66,13 +133,13 @@ def bfloat16_pays() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def autocast(rows: int, few: int = FEW_ROWS) -> torch.autocast:
+def autocast(rows: int, few: int = FEW_ROWS, *, precision: Precision = Precision.AUTO) -> torch.autocast:
     """Matrix products in bfloat16 where that pays: the processor has it, and there are rows enough.
 
-    Weights, losses and sums stay float32.
+    precision: float32 forbids it. Weights, losses and sums stay float32.
     """
     # No cache of cast weights: it would be shared by all threads, and cleared by whoever leaves first.
-    enabled = rows >= few and bfloat16_pays()
+    enabled = precision is not Precision.FLOAT32 and rows >= few and bfloat16_pays()
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from agents.config import NetworkConfig, Torso
+from agents.config import NetworkConfig, Precision, Torso
 from agents.dense import Cast, Dense, Layer, computed_in, dense, prepare
 from agents.distributions import distribution_for
 from agents.kernels.dense import Packed
@@ -40,10 +40,12 @@ class Features(nn.Module):
     gives, so that one set of weights can play them differently.
     """
 
-    def __init__(self, config: NetworkConfig, observation: ArraySpec, seats: int) -> None:
+    def __init__(
+        self, config: NetworkConfig, observation: ArraySpec, seats: int, precision: Precision
+    ) -> None:
         super().__init__()
         self.seats = seats
-        self.torso, width = make_torso(config.torso, observation, config.channels)
+        self.torso, width = make_torso(config.torso, observation, config.channels, precision)
         self.dense = Dense(width + (seats if seats > 1 else 0), config.hidden)
 
     def encode(self, observation: Tensor, seat: Tensor | None) -> Tensor:
@@ -65,9 +67,16 @@ class PolicyNetwork(nn.Module):
     Raises AgentError where the torso does not fit the game's observations.
     """
 
-    def __init__(self, config: NetworkConfig, spec: GameSpec, seats_in_team: int, joint: bool) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        spec: GameSpec,
+        seats_in_team: int,
+        joint: bool,
+        precision: Precision = Precision.AUTO,
+    ) -> None:
         super().__init__()
-        self.features = Features(config, spec.observation, seats_in_team)
+        self.features = Features(config, spec.observation, seats_in_team, precision)
         self.lstm = Memory(self.features.dense.width, config.lstm) if config.lstm else None
         width = config.lstm or self.features.dense.width
         self.parameters_width = distribution_for(spec.actions).width
@@ -131,7 +140,7 @@ class PolicyNetwork(nn.Module):
             that begin an episode.
         """
         encoded = self.features.encode(observation, seat)
-        prepared = self._prepared(encoded)
+        prepared = self.prepared(encoded)
         given = prepared[0].forward(encoded, keep=False)[0]
         if self.lstm is not None:
             core = self.lstm.over_rows(given, core)
@@ -147,7 +156,7 @@ class PolicyNetwork(nn.Module):
         """To be called after the weights were changed, before `act_parameters`."""
         self._ready.clear()
 
-    def _prepared(self, x: Tensor) -> list[Packed | Cast]:
+    def prepared(self, x: Tensor) -> list[Packed | Cast]:
         """All dense layers, or those before and after the memory; once for all the steps that they act in."""
         dtype = computed_in(x)
         if dtype not in self._ready:
@@ -185,13 +194,19 @@ class CentralCritic(nn.Module):
     Raises AgentError where the torso does not fit what the seats see.
     """
 
-    def __init__(self, config: NetworkConfig, spec: GameSpec, seats_in_team: int) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        spec: GameSpec,
+        seats_in_team: int,
+        precision: Precision = Precision.AUTO,
+    ) -> None:
         super().__init__()
         self.seats = None if spec.state is not None else seats_in_team
         seen = spec.state or spec.observation
         # A state is often a plain vector, even where the seats see boards.
         torso = Torso.MLP if spec.state is not None and len(seen.shape) not in (2, 3) else config.torso
-        self.torso, width = make_torso(torso, seen, config.channels)
+        self.torso, width = make_torso(torso, seen, config.channels, precision)
         self.dense = Dense(width * (self.seats or 1), config.hidden)
         self.value = nn.Linear(self.dense.width, 1)
         initialise(self)

@@ -77,11 +77,12 @@ class NetworkPolicy:
         self.version = 0
         self.core = config.network.lstm
         self.greedy = greedy
+        self._precision = config.precision
         self._distribution = distribution_for(spec.actions)
         self._seats = team_seats(spec, team)
         self._place = torch.from_numpy(seat_places(spec))
         self._network = PolicyNetwork(
-            config.network, spec, self._seats, config.cooperation is Cooperation.JOINT
+            config.network, spec, self._seats, config.cooperation is Cooperation.JOINT, config.precision
         ).requires_grad_(False)
         self._bounded = spec.choices == 0
 
@@ -103,7 +104,7 @@ class NetworkPolicy:
         observation = pad(torch.from_numpy(rows.observation), computed)
         place = pad(self._place[torch.from_numpy(rows.seat)], computed) if self._seats > 1 else None
         before = None if core is None else pad(torch.from_numpy(core), computed)
-        with autocast(computed, VERY_FEW_ROWS):
+        with autocast(computed, VERY_FEW_ROWS, precision=self._precision):
             parameters, after = self._network.act_parameters(observation, place, before)
         return Considered(parameters[:count], None if after is None else after[:count].numpy())
 

@@ -23,6 +23,7 @@ import torch
 from agents.columns import Index
 from agents.policy import Behaviour, Chance, Choice
 from agents.scripted.base import Rows
+from agents.stages import Stages
 from agents.streams import StreamConfig, Streams
 from agents.tables import NOBODY, Seating, TableResult
 from agents.together import Request, decide
@@ -33,7 +34,10 @@ from envs.game import Array, Bools, Box, Discrete, Game, MultiDiscrete, Step
 class Rollout:
     """Plays `game` at the tables it is given. `reset` comes before the first `tick`."""
 
-    def __init__(self, game: Game, learners: Mapping[str, StreamConfig]) -> None:
+    def __init__(
+        self, game: Game, learners: Mapping[str, StreamConfig], stages: Stages | None = None
+    ) -> None:
+        """learners: how the decisions of those that learn are cut. stages: told what a tick is busy with."""
         spec, copies = game.spec, game.copies
         self.game = game
         self.behaviours: dict[str, Behaviour] = {}
@@ -41,6 +45,7 @@ class Rollout:
         self.decisions = 0
         """Decisions taken by everyone since the start."""
         self.seating = Seating(spec, copies)
+        self._stages = stages or Stages()
         self._streams = {name: Streams(spec, copies, config) for name, config in learners.items()}
         self._cores: dict[int, npt.NDArray[np.float32]] = {}
         self._copy = np.repeat(np.arange(copies), spec.slots)
@@ -79,11 +84,18 @@ class Rollout:
 
     def tick(self) -> None:
         """One step of every copy."""
-        self.seating.take_seats(self._beginning)
-        self._act(self._step)
-        step = self._step = self.game.step(self._actions)
-        self._reward(step)
-        self._end(step)
+        stages = self._stages
+        with stages("results"):
+            self.seating.take_seats(self._beginning)
+        with stages("inference"):
+            self._act(self._step)
+        with stages("game"):
+            step = self._step = self.game.step(self._actions)
+        with stages("storage"):
+            self._reward(step)
+            self._end(step)
+        with stages("results"):
+            self._finish(step)
 
     # --- acting ------------------------------------------------------------------------------------
 
@@ -100,9 +112,10 @@ class Rollout:
                 self._flat_actions[rows] = self._first_legal(mask[rows])
             else:
                 asked.append((holder, rows, self._request(holder, rows, seats, observation, mask)))
-        choices = decide([request for _, _, request in asked], self._chance)
-        for (holder, rows, request), choice in zip(asked, choices, strict=True):
-            self._carry_out(holder, rows, request, choice)
+        choices = decide([request for _, _, request in asked], self._chance, self._stages)
+        with self._stages("storage"):
+            for (holder, rows, request), choice in zip(asked, choices, strict=True):
+                self._carry_out(holder, rows, request, choice)
         self._length += np.count_nonzero(step.acting, axis=1)
         if any(behaviour.needs_history for behaviour in self.behaviours.values()):
             for row in np.flatnonzero(step.acting.reshape(-1)):
@@ -173,6 +186,8 @@ class Rollout:
                 if held.any():
                     core = self._core_of(self.behaviours[name])
                     streams.end(step, copies, held, self._gone[copies], core)
+
+    def _finish(self, step: Step) -> None:
         over = self._beginning = np.flatnonzero(step.over)
         if over.size:
             self._results += self.seating.finish(over, self._returns[over], self._length[over])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from agents.columns import Columns, Index
 from agents.config import Cooperation
-from agents.trajectory import seat_places
+from agents.trajectory import row_dtype, seat_places
 from envs.game import Array, Bools, GameSpec, Step
 
 
@@ -34,6 +34,14 @@ class StreamConfig:
         if self.cooperation is Cooperation.JOINT:
             return tuple(teams)
         return tuple((seat,) for seats in teams for seat in seats)
+
+    def memory(self, spec: GameSpec, copies: int) -> int:
+        """Bytes of the columns in the making and of one batch, for so many copies of the game."""
+        groups = self.groups(spec)
+        seats = len(groups[0])
+        row = row_dtype(spec, seats=seats, state=self.cooperation is Cooperation.JOINT)
+        column = (self.unroll + 1) * row.itemsize + 8 * seats * self.core
+        return (copies * len(groups) + self.batch) * column
 
 
 class Streams:

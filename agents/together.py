@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agents.policy import Behaviour, Chance, Choice, NetworkPolicy
 from agents.scripted.base import Rows
+from agents.stages import Stages
 
 
 class Request(NamedTuple):
@@ -23,8 +24,8 @@ class Request(NamedTuple):
     """[n, 2, H] recurrent state before them; None where it has none."""
 
 
-def decide(requests: Sequence[Request], chance: Chance) -> list[Choice]:
-    """A choice for every request, in their order; all are of one game."""
+def decide(requests: Sequence[Request], chance: Chance, stages: Stages) -> list[Choice]:
+    """A choice for every request, in their order; all are of one game. stages: told of the sampling."""
     choices: dict[int, Choice] = {}
     for index, (behaviour, rows, core) in enumerate(requests):
         if not isinstance(behaviour, NetworkPolicy):
@@ -37,13 +38,13 @@ def decide(requests: Sequence[Request], chance: Chance) -> list[Choice]:
         ]
         if group:
             policies = [policy for _, policy in group]
-            drawn = _consider_and_draw(policies, [requests[index] for index, _ in group], chance)
+            drawn = _consider_and_draw(policies, [requests[index] for index, _ in group], chance, stages)
             choices.update(zip([index for index, _ in group], drawn, strict=True))
     return [choices[index] for index in range(len(requests))]
 
 
 def _consider_and_draw(
-    policies: Sequence[NetworkPolicy], requests: Sequence[Request], chance: Chance
+    policies: Sequence[NetworkPolicy], requests: Sequence[Request], chance: Chance, stages: Stages
 ) -> list[Choice]:
     thoughts = [
         policy.consider(request.rows, request.core)
@@ -51,7 +52,8 @@ def _consider_and_draw(
     ]
     parameters = _joined([thought.parameters for thought in thoughts])
     mask = _joined([torch.from_numpy(request.rows.mask) for request in requests])
-    drawn = policies[0].draw(parameters, mask, chance)
+    with stages("sampling"):
+        drawn = policies[0].draw(parameters, mask, chance)
     ends = np.cumsum([len(thought.parameters) for thought in thoughts])
     spans = [slice(end - len(t.parameters), end) for t, end in zip(thoughts, ends.tolist(), strict=True)]
     return [

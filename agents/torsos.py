@@ -14,16 +14,22 @@ import math
 import torch
 from torch import Tensor, nn
 
-from agents.config import Torso
+from agents.config import Precision, Torso
 from agents.errors import AgentError
 from agents.machine import autocast
 from envs.game import ArraySpec
 
 
-def make_torso(kind: Torso, observation: ArraySpec, channels: tuple[int, ...]) -> tuple[nn.Module, int]:
+def make_torso(
+    kind: Torso,
+    observation: ArraySpec,
+    channels: tuple[int, ...],
+    precision: Precision = Precision.AUTO,
+) -> tuple[nn.Module, int]:
     """The torso and F, the width of its features.
 
     channels: of the convolutions, or of the residual sections; nothing to MLP.
+    precision: of the products of the residual net, which has rows enough where others have not.
 
     Raises AgentError where the observation is no picture and the torso wants one.
     """
@@ -36,8 +42,11 @@ def make_torso(kind: Torso, observation: ArraySpec, channels: tuple[int, ...]) -
         )
     if not channels:
         raise AgentError(f"torso {kind.value!r} needs at least one number of channels")
-    torso = BoardNet(observation, channels) if kind is Torso.CONV else ResidualNet(observation, channels)
-    return torso, torso.width
+    if kind is Torso.CONV:
+        board = BoardNet(observation, channels)
+        return board, board.width
+    net = ResidualNet(observation, channels, precision)
+    return net, net.width
 
 
 class Flat(nn.Module):
@@ -73,8 +82,11 @@ class ResidualNet(nn.Module):
     `BoardNet`. Any frame is large enough: halves are rounded up.
     """
 
-    def __init__(self, observation: ArraySpec, channels: tuple[int, ...]) -> None:
+    def __init__(
+        self, observation: ArraySpec, channels: tuple[int, ...], precision: Precision = Precision.AUTO
+    ) -> None:
         super().__init__()
+        self.precision = precision
         self.scale = 1 / 255 if observation.dtype == "uint8" else 1.0
         planes, height, width = picture_size(observation.shape)
         layers: list[nn.Module] = []
@@ -89,7 +101,8 @@ class ResidualNet(nn.Module):
         # Planes innermost is the layout of the quick kernels, whichever way the game lays out its frames.
         planes = as_planes(observation).to(torch.float32, memory_format=torch.channels_last)
         rows, _, height, width = planes.shape
-        with autocast(rows * height * width):  # a convolution is a matrix product with a row for every pixel
+        # A convolution is a matrix product with a row for every pixel.
+        with autocast(rows * height * width, precision=self.precision):
             features: Tensor = self.layers(planes * self.scale)
         return nn.functional.relu(features).flatten(1).float()
 

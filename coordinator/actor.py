@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from agents.policy import NetworkPolicy, Weights
 from agents.rollout import Rollout
-from agents.streams import StreamConfig
+from agents.stages import Stages
 from agents.tables import Table, TableResult
 from agents.trajectory import Trajectory
 from coordinator.config import RunConfig
@@ -33,26 +33,22 @@ class Actor:
     """One game, many copies, and the matches that are played on them. `reset` comes first."""
 
     def __init__(
-        self, config: RunConfig, game: Game, players: Mapping[str, Player], policies: Policies
+        self,
+        config: RunConfig,
+        game: Game,
+        players: Mapping[str, Player],
+        policies: Policies,
+        stages: Stages,
     ) -> None:
-        """players: those that learn, by name."""
-        learner = config.learner
+        """players: those that learn, by name. stages: told what a tick is busy with."""
         self._teams = tuple(game.spec.teams)
         self._policies = policies
         self._live: dict[str, NetworkPolicy] = {name: policies.live(name) for name in players}
         self._seated: dict[int, Seated] = {}
         self.rollout = Rollout(
             game,
-            {
-                name: StreamConfig(
-                    unroll=config.rollout.unroll,
-                    batch=learner.algorithm.batch,
-                    cooperation=learner.cooperation,
-                    team=player.team,
-                    core=learner.network.lstm,
-                )
-                for name, player in players.items()
-            },
+            {name: config.stream_config(player.team) for name, player in players.items()},
+            stages,
         )
 
     def reset(self, seed: int) -> None:

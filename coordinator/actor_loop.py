@@ -21,8 +21,10 @@ from typing import Protocol
 
 from agents.errors import AgentError
 from agents.machine import settle
+from agents.stages import WAITING, Stages
 from coordinator.actor import Actor
 from coordinator.config import RunConfig
+from coordinator.figures import rounded
 from coordinator.learner_loop import Published, Shipment
 from coordinator.policies import Policies
 from coordinator.snapshots import SnapshotError, SnapshotStore
@@ -34,8 +36,11 @@ from league.players import Outcome, Player
 
 BEAT_SECONDS = 0.2
 """Between two heartbeats, each with reports and renewal of leases."""
+LEASED_AT_ONCE = 16
 LEASE_AGAIN_SECONDS = 0.02
 """After the ready list was found empty."""
+RENEWALS = 0.1
+"""Of a lease's length, between two renewals: each is a write that waits for the disk."""
 SHIP_SECONDS = 0.1
 SHIP_DECISIONS = 16_384
 """A shipment leaves when it is so old or so large, whichever comes first."""
@@ -81,11 +86,11 @@ class ActorLoop:
         self._known: dict[str, int] = {}
         self._outcomes: list[Outcome] = []
         self._shipment: Shipment = []
-        self._shipped = self._next_beat = self._next_lease = 0.0
+        self._shipped = self._next_beat = self._next_lease = self._next_renewal = 0.0
         self._failures = 0
         self._last_error = ""
         self._beats = self._decisions = 0
-        self._waited = 0.0
+        self._stages = Stages()
 
     def stop(self) -> None:
         """Ask `run` to come to its end; any thread may."""
@@ -93,6 +98,7 @@ class ActorLoop:
 
     def run(self) -> None:
         """Play until `stop`. Raises GameError where the game fails again and again."""
+        self._stages.begin()
         self._beat(force=True)
         while not self._stopping.is_set():
             try:
@@ -115,7 +121,7 @@ class ActorLoop:
         policies = Policies(
             self._config.learner, game.spec, self._snapshots, self._store.snapshots, self._players
         )
-        actor = Actor(self._config, game, self._players, policies)
+        actor = Actor(self._config, game, self._players, policies, self._stages)
         actor.reset(int.from_bytes(os.urandom(4)))
         self._known = {}
         return actor
@@ -150,15 +156,16 @@ class ActorLoop:
         now = time.time()
         if not actor.hungry or now < self._next_lease:
             return
-        leases = self._store.lease(self._owner, 4, now + self._config.runtime.lease_seconds)
-        if not leases:
-            self._next_lease = now + LEASE_AGAIN_SECONDS
-        for lease in leases:
-            try:
-                actor.seat(lease.match, lease.attempt)
-            except (SnapshotError, AgentError) as error:
-                self._last_error = str(error)
-                self._store.fail(lease.match.id, lease.attempt, str(error))
+        with self._stages("store"):
+            leases = self._store.lease(self._owner, LEASED_AT_ONCE, now + self._config.runtime.lease_seconds)
+            if not leases:
+                self._next_lease = now + LEASE_AGAIN_SECONDS
+            for lease in leases:
+                try:
+                    actor.seat(lease.match, lease.attempt)
+                except (SnapshotError, AgentError) as error:
+                    self._last_error = str(error)
+                    self._store.fail(lease.match.id, lease.attempt, str(error))
 
     def _have_weights(self, actor: Actor) -> bool:
         """Ask for everybody's first weights, and wait for them."""
@@ -173,21 +180,22 @@ class ActorLoop:
         now = time.time()
         size = sum(batch.first.size * batch.acting.shape[2] for _, batch in self._shipment)
         if self._shipment and (size >= SHIP_DECISIONS or now - self._shipped >= SHIP_SECONDS):
-            self._link.send(self._shipment, self._known)
+            with self._stages("transfer"):
+                self._link.send(self._shipment, self._known)
             self._shipment, self._shipped = [], now
         waiting = self._load(actor, wait=0.0)
         while waiting >= IN_FLIGHT and not self._stopping.is_set():
-            begin = time.time()
             waiting = self._load(actor, wait=BEAT_SECONDS)
-            self._waited += time.time() - begin
             self._beat(actor)
 
     def _load(self, actor: Actor, wait: float) -> int:
         """Take newer weights; returns the shipments that were not taken yet."""
-        waiting, news = self._link.receive(wait)
-        for name, (weights, version) in news.items():
-            actor.load(name, weights, version)
-            self._known[name] = version
+        with self._stages(WAITING if wait else "transfer"):
+            waiting, news = self._link.receive(wait)
+        with self._stages("transfer"):
+            for name, (weights, version) in news.items():
+                actor.load(name, weights, version)
+                self._known[name] = version
         return waiting
 
     def _beat(self, actor: Actor | None = None, *, force: bool = False) -> None:
@@ -200,21 +208,24 @@ class ActorLoop:
         self._beats += 1
         decisions = actor.rollout.decisions if actor else self._decisions
         rate, self._decisions = (decisions - self._decisions) / elapsed, decisions
-        waiting, self._waited = self._waited / elapsed, 0.0
-        if self._outcomes:
-            self._store.report(self._outcomes)
-            self._outcomes = []
-        self._store.renew(self._owner, now + self._config.runtime.lease_seconds)
-        self._store.heartbeat(
-            self._owner,
-            {
-                "pid": os.getpid(),
-                "beats": self._beats,
-                "decisions_per_second": round(max(0.0, rate)),
-                "waiting": round(min(1.0, waiting), 2),
-                "error": self._last_error,
-            },
-        )
+        shares = self._stages.shares()
+        beat = {
+            "pid": os.getpid(),
+            "beats": self._beats,
+            "decisions_per_second": round(max(0.0, rate)),
+            "waiting": round(shares.get(WAITING, 0.0), 2),
+            "stages": rounded(shares),
+            "error": self._last_error,
+        }
+        with self._stages("store"):
+            if self._outcomes:
+                self._store.report(self._outcomes)
+                self._outcomes = []
+            if now >= self._next_renewal or force:
+                lease_seconds = self._config.runtime.lease_seconds
+                self._store.renew(self._owner, now + lease_seconds)
+                self._next_renewal = now + RENEWALS * lease_seconds
+            self._store.heartbeat(self._owner, beat)
 
     def _blame(self, actor: Actor, error: GameError) -> None:
         """The game failed: so did the match that the copy played for, or all where it does not say."""
@@ -234,6 +245,5 @@ class ActorLoop:
         self._wait(0.2 * self._failures)
 
     def _wait(self, seconds: float) -> None:
-        begin = time.time()
-        self._stopping.wait(seconds)
-        self._waited += time.time() - begin
+        with self._stages(WAITING):
+            self._stopping.wait(seconds)

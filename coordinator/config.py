@@ -5,15 +5,31 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agents.config import LearnerConfig, RolloutConfig
+from agents.streams import StreamConfig
 from league.config import LeagueConfig
+
+SHORTEST_PATIENCE = 1.0
+"""Seconds: below, an actor would be killed between two beats of its heart."""
 
 
 def cores() -> int:
     """Cores that this process may use; not every system can tell those from all that there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Layout(NamedTuple):
+    """Which core everybody keeps to."""
+
+    actors: tuple[int, ...] = ()
+    """Of each actor."""
+    learner: int | None = None
+
+    def actor(self, index: int) -> int | None:
+        """Of one actor; None for any."""
+        return self.actors[index] if self.actors else None
 
 
 class Runtime(StrEnum):
@@ -46,7 +62,7 @@ class RuntimeConfig:
     actors: int = 0
     """Actor processes; 0 chooses from the cores at hand: one less than there are, at least one."""
     learner_threads: int = 0
-    """Threads that compute one gradient; 0 chooses: two where there are two cores."""
+    """Threads that compute one gradient; 0 chooses from the cores that actors leave, two at most."""
     workers: int = 0
     """Ray: processes that step each actor's copies, so that a slow one does not hold all; 0 for none."""
     redis: str = ""
@@ -68,9 +84,19 @@ class RuntimeConfig:
         return self.actors or max(1, cores() - 1)
 
     @property
+    def layout(self) -> Layout:
+        """A core for everybody, where this run alone fills the machine; else wherever the system likes."""
+        alone = self.runtime is Runtime.RAY and self.address == "local" and self.actor_count == cores() - 1
+        if not alone or not hasattr(os, "sched_getaffinity"):
+            return Layout()
+        *actors, learner = sorted(os.sched_getaffinity(0))
+        return Layout(tuple(actors), learner)
+
+    @property
     def learner_thread_count(self) -> int:
-        """`learner_threads`, or what the cores at hand suggest: as many as a batch has shards."""
-        return self.learner_threads or min(2, cores())
+        """`learner_threads`, or what the cores at hand suggest: those that no actor fills, two at most."""
+        busy = self.actor_count if self.runtime is Runtime.RAY else 0
+        return self.learner_threads or max(1, min(2, cores() - busy))
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -79,10 +105,11 @@ class RuntimeConfig:
             ("workers", 0),
             ("round_steps", 1),
             ("inbox", 1),
+            ("hang_seconds", SHORTEST_PATIENCE),
         ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least}")
-        for name in ("checkpoint_seconds", "lease_seconds", "hang_seconds"):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least:g}")
+        for name in ("checkpoint_seconds", "lease_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")
         if self.workers and self.runtime is Runtime.INLINE:
@@ -119,3 +146,19 @@ class RunConfig:
                 f"runtime.workers {self.runtime.workers} is above rollout.copies {self.rollout.copies}: "
                 "a worker would have no copy to step"
             )
+        if self.runtime.runtime is Runtime.INLINE and self.league.episodes > self.runtime.round_steps:
+            raise ValueError(
+                f"league.episodes {self.league.episodes} is above "
+                f"runtime.round_steps {self.runtime.round_steps}: "
+                "inline, a round lasts until its matches are over, and only then is it written"
+            )
+
+    def stream_config(self, team: str | None) -> StreamConfig:
+        """How the decisions of a player are cut. team: the one that it is bound to, if any."""
+        return StreamConfig(
+            unroll=self.rollout.unroll,
+            batch=self.learner.algorithm.batch,
+            cooperation=self.learner.cooperation,
+            team=team,
+            core=self.learner.network.lstm,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ class Figures:
         if update.skipped:
             self.skipped += 1
             return
+        if not update.decisions:
+            return  # all of the batch was too old
         self.updates += 1
         self.decisions += update.decisions
         for name in ("policy_lag", "policy_loss", "value_loss", "entropy", "rho", "gradient_norm"):
@@ -38,3 +41,19 @@ class Figures:
     def means(self) -> dict[str, float]:
         """Mean of every figure over the updates."""
         return {name: total / max(1, self.updates) for name, total in self.sums.items()}
+
+
+Shares = Mapping[str, float]
+"""Stage -> its share of a process's time, 0 to 1; see `agents.stages`."""
+
+
+def mean_shares(processes: Sequence[Shares]) -> dict[str, float]:
+    """Mean over several processes; one that says nothing, since it just starts, does not count."""
+    speaking = [shares for shares in processes if shares]
+    names = {name: None for shares in speaking for name in shares}
+    return {name: sum(shares.get(name, 0.0) for shares in speaking) / len(speaking) for name in names}
+
+
+def rounded(shares: Shares) -> dict[str, float]:
+    """To a thousandth, for those who read them."""
+    return {name: round(share, 3) for name, share in shares.items()}

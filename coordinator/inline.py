@@ -12,11 +12,12 @@ round. Only a time limit or Ctrl-C ends one early.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from agents.errors import AgentError
+from agents.stages import Stages
 from coordinator.actor import Actor
 from coordinator.config import RunConfig
 from coordinator.coordinator import Coordinator
@@ -63,7 +64,11 @@ class Inline:
             lambda: coordinator.snapshots,
             self._players,
         )
+        self._stages = Stages()
+        """What the actor is busy with; the learners have their own."""
         self._unplayable: set[str] = set()
+        self._idle: set[str] = set()
+        """Players of which it was said that they train on nothing in a round."""
         self._failures = 0
 
     def run(self) -> None:
@@ -87,7 +92,7 @@ class Inline:
         self._commit(RunState.FINISHED if self._session.reached else RunState.STOPPED)
 
     def _make_actor(self) -> Actor:
-        return Actor(self._config, self._make_game(), self._players, self._policies)
+        return Actor(self._config, self._make_game(), self._players, self._policies, self._stages)
 
     def _round(self, actor: Actor) -> None:
         """Train until the next multiple of `round_steps`, then let every match end."""
@@ -96,11 +101,14 @@ class Inline:
         seeds = np.random.SeedSequence([self._config.seed, number, self._session.updates])
         actor.reset(int(seeds.generate_state(1)[0]))
         self._publish(actor)
+        before = self._learners.steps()
         while self._session.steps < goal and not self._session.out_of_time:
             self._seat(actor)
             self._step(actor)
         while actor.playing:
             self._step(actor)
+        if self._session.steps >= goal:
+            self._note_idle(before)
 
     def _step(self, actor: Actor) -> None:
         """One tick of every game, and whatever training it makes possible."""
@@ -115,6 +123,8 @@ class Inline:
             self._coordinator.record(match, outcome)
             self._failures = 0
             self._freeze()
+        self._session.spent("actor", self._stages.shares())
+        self._session.spent("learner", self._learners.stages.shares())
         self._session.show()
 
     def _seat(self, actor: Actor) -> None:
@@ -131,6 +141,17 @@ class Inline:
                 if str(error) not in self._unplayable:
                     self._unplayable.add(str(error))
                     self._session.note(str(error))
+
+    def _note_idle(self, before: Mapping[str, int]) -> None:
+        """Name, once, whoever acts so rarely that no batch was full at the end of a whole round."""
+        steps = self._learners.steps()
+        for name in before.keys() - self._idle:
+            if steps[name] == before[name]:
+                self._idle.add(name)
+                size = self._config.runtime.round_steps
+                self._session.note(
+                    f"{name} trains on nothing in rounds of runtime.round_steps {size}: raise it"
+                )
 
     def _publish(self, actor: Actor) -> None:
         for name in self._players:

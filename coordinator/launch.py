@@ -11,19 +11,17 @@ from functools import partial
 from typing import Any
 
 from coordinator.archive import Archive
-from coordinator.config import RunConfig, Runtime, RuntimeConfig, cores
-from coordinator.coordinator import Coordinator
+from coordinator.config import RunConfig, Runtime
+from coordinator.coordinator import Coordinator, first_players
+from coordinator.limits import check_age, check_machine, check_memory, check_round
 from coordinator.metrics import Metrics
-from coordinator.options import OptionError, from_plain, to_plain
+from coordinator.options import from_plain, to_plain
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import serve_store
 from coordinator.session import Goal, Session, StopSignal, Watch
 from coordinator.store_types import RunState
 from envs.catalogue import make_game
 from league.players import LeagueError
-
-ACTORS_A_CORE = 8
-"""More than so many would only wait for one another."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,11 @@ def train(
     """Train a run, new or resumed, for `steps` more decisions or `seconds` more seconds.
 
     Where neither is given, a resumed run goes on to the goal that it has, and a new one until it is stopped.
-    Raises GameError, LeagueError, StoreError, SnapshotError, AgentError or RunFolderError, each with a line
-    for the user; whatever was committed before is safe.
+    Raises OptionError where the machine or a round is too small for what is asked; GameError, LeagueError,
+    StoreError, SnapshotError, AgentError or RunFolderError. Each has a line for the user, and whatever was
+    committed before is safe.
     """
-    _check_machine(config.runtime)
+    check_machine(config.runtime)
     stop = StopSignal()
     with (
         stop.listening(),
@@ -60,7 +59,12 @@ def train(
         serve_store(run, config.runtime.redis or None) as (store, url),
         make_game(config.game.name, 1, teams=config.game.teams) as probe,
     ):
+        players = store.players() or first_players(config, probe.spec)
+        learners = [player for player in players.values() if player.role.learns]
+        check_memory(config, probe.spec, learners)
         if not store.exists():
+            check_round(config, probe.spec, learners)
+            check_age(config, probe.spec, learners)
             store.create(to_plain(config))
         coordinator = Coordinator(store, Archive(run.archive), config, probe.spec)
         at = sum(player.steps for player in coordinator.players.values())
@@ -107,16 +111,6 @@ def next_goal(status: dict[str, Any], at: int, steps: int | None, seconds: float
         steps=None if steps is None else begin + steps,
         seconds=None if seconds is None else done + seconds,
     )
-
-
-def _check_machine(runtime: RuntimeConfig) -> None:
-    """A run may have been made on a larger machine. Raises OptionError where this one is too small for it."""
-    most = ACTORS_A_CORE * cores()
-    if runtime.address == "local" and runtime.actors > most:
-        raise OptionError(
-            f"runtime.actors {runtime.actors}: this machine has {cores()} cores; "
-            f"allowed are 0 (chosen from the cores) to {most}"
-        )
 
 
 def load_config(run: RunFolder) -> RunConfig:

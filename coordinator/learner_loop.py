@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.machine import settle
+from agents.machine import keep_to, settle
 from agents.policy import Weights
+from agents.stages import WAITING
 from agents.trajectory import Trajectory
 from coordinator.config import RunConfig
 from coordinator.figures import Figures
@@ -32,6 +33,19 @@ from league.players import Player
 
 Shipment = list[tuple[str, Trajectory]]
 """(player, batch), in the order in which they were played."""
+
+
+class Delivery(NamedTuple):
+    """A batch that arrived."""
+
+    player: str
+    batch: Trajectory
+    release: Callable[[], None] | None = None
+    """To be called once nobody reads the batch any more."""
+
+
+Reader = Callable[[str, Weights, int], None]
+"""Is told (player, weights, version) whenever there are new ones."""
 Published = tuple[Weights, int]
 """(weights, version)"""
 
@@ -43,6 +57,8 @@ class Progress(NamedTuple):
     """Since the last time this was asked."""
     steps: dict[str, int]
     versions: dict[str, int]
+    stages: dict[str, float]
+    """Share of its time by stage, lately; see `Stages.shares`."""
 
 
 class LearnerLoop:
@@ -56,8 +72,9 @@ class LearnerLoop:
         checkpoints: Mapping[str, Checkpoint],
         *,
         folder: Path,
+        core: int | None,
     ) -> None:
-        """checkpoints: where to go on from. folder: the run's."""
+        """checkpoints: where to go on from. folder: the run's. core: to train on; None for any."""
         settle()
         self._checkpoints = SnapshotStore(folder / "checkpoints")
         self._learners = Learners(
@@ -67,23 +84,35 @@ class LearnerLoop:
             checkpoints=self._checkpoints,
             snapshots=SnapshotStore(folder / "snapshots"),
         )
+        self._core = core
         self._learners.restore(checkpoints)
-        self._inbox: queue.Queue[Shipment] = queue.Queue(maxsize=config.runtime.inbox)
+        self._inbox: queue.Queue[Sequence[Delivery]] = queue.Queue(maxsize=config.runtime.inbox)
         self._turn = threading.Lock()
         """Held during an update, and by whoever reads the learners between two."""
         self._published: dict[str, Published] = {name: self._learners.weights(name) for name in players}
+        self._readers: dict[str, Reader] = {}
+        self._shares: dict[str, float] = {}
         self._error: Exception | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._train, name="train", daemon=True)
         self._thread.start()
 
-    def submit(self, shipment: Shipment, known: Mapping[str, int]) -> dict[str, Published]:
-        """Hand over trajectories; returns the weights that differ from the `known` versions."""
+    def listen(self, owner: str, reader: Reader) -> None:
+        """Tell an actor's reader of every version from now on, and of the present one at once."""
+        with self._turn:
+            for name, (weights, version) in self._published.items():
+                reader(name, weights, version)
+            self._readers[owner] = reader
+
+    def submit(self, deliveries: Sequence[Delivery], known: Mapping[str, int] | None) -> dict[str, Published]:
+        """Hand over trajectories; returns weights that differ from the `known` versions; None: none."""
         while True:
             self._raise()
             try:
-                if shipment:
-                    self._inbox.put(shipment, timeout=0.5)
+                if deliveries:
+                    self._inbox.put(deliveries, timeout=0.5)
+                if known is None:
+                    return {}
                 return {name: new for name, new in self._published.items() if new[1] != known.get(name)}
             except queue.Full:
                 continue
@@ -92,7 +121,8 @@ class LearnerLoop:
         """Where the learners stand. Raises what stopped the training, if anything did."""
         self._raise()
         with self._turn:
-            return Progress(self._learners.figures(), self._learners.steps(), self._learners.versions())
+            learners = self._learners
+            return Progress(learners.figures(), learners.steps(), learners.versions(), self._shares)
 
     def freeze(self, name: str) -> tuple[str, int]:
         """See `Learners.freeze`."""
@@ -114,19 +144,32 @@ class LearnerLoop:
         self._thread.join(timeout=10)
 
     def _train(self) -> None:
+        keep_to(self._core)
+        stages = self._learners.stages
+        stages.begin()
         while not self._stopping.is_set():
+            self._shares = stages.shares()
             try:
-                shipment = self._inbox.get(timeout=0.2)
+                with stages(WAITING):
+                    deliveries = self._inbox.get(timeout=0.2)
             except queue.Empty:
                 continue
             try:
-                for name, batch in shipment:
-                    with self._turn:
+                for name, batch, release in deliveries:
+                    # Training and publishing have stages of their own: what is left is the wait for the turn.
+                    with stages("checkpoint"), self._turn:
                         self._learners.train(name, batch)
-                        self._published[name] = self._learners.weights(name)
+                        self._publish(name)
+                    if release is not None:
+                        release()
             except Exception as error:  # handed to the driver, which asks for progress
                 self._error = error
                 return
+
+    def _publish(self, name: str) -> None:
+        weights, version = self._published[name] = self._learners.weights(name)
+        for reader in self._readers.values():
+            reader(name, weights, version)
 
     def _raise(self) -> None:
         if self._error is not None:

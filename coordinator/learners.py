@@ -16,6 +16,7 @@ from agents.errors import AgentError
 from agents.learner import Learner, Tensors
 from agents.machine import Crew
 from agents.policy import Weights
+from agents.stages import Stages
 from agents.trajectory import Trajectory
 from coordinator.config import RunConfig
 from coordinator.figures import Figures
@@ -42,12 +43,21 @@ class Learners:
         snapshots: SnapshotStore,
     ) -> None:
         """players: those that learn here, by name."""
+        self.stages = Stages()
+        """What the thread that trains is busy with."""
         self._checkpoints = checkpoints
         self._snapshots = snapshots
         self._generations = {name: player.generation for name, player in players.items()}
         crew = Crew(config.runtime.learner_thread_count)
         self._learners = {
-            name: Learner(config.learner, spec, team=player.team, seed=config.seed + 7919 * index, crew=crew)
+            name: Learner(
+                config.learner,
+                spec,
+                team=player.team,
+                seed=config.seed + 7919 * index,
+                crew=crew,
+                stages=self.stages,
+            )
             for index, (name, player) in enumerate(players.items())
         }
         self._good: dict[str, tuple[Tensors, dict[str, Any]]] = {}
@@ -64,7 +74,8 @@ class Learners:
     def train(self, name: str, batch: Trajectory) -> None:
         """One update of one player. Weights that are not finite never come to be."""
         learner = self._learners[name]
-        update = learner.update(batch)
+        with self.stages("learning"):
+            update = learner.update(batch)
         self._figures[name].add(update)
         if learner.skipped >= BAD_UPDATES:
             learner.load_state(*self._good[name])
@@ -78,7 +89,8 @@ class Learners:
     def weights(self, name: str) -> tuple[Weights, int]:
         """(a copy of the newest weights, their version)."""
         learner = self._learners[name]
-        return learner.weights(), learner.version
+        with self.stages("publishing"):
+            return learner.weights(), learner.version
 
     def version(self, name: str) -> int:
         """Of the newest weights."""
@@ -102,23 +114,25 @@ class Learners:
     def freeze(self, name: str) -> tuple[str, int]:
         """Copy a player's weights to disk: (hash, decisions trained on). Its next generation begins."""
         learner = self._learners[name]
-        sha256 = self._snapshots.write(*pack(learner.mean_weights(), learner.version, learner.steps))
+        with self.stages("checkpoint"):
+            sha256 = self._snapshots.write(*pack(learner.mean_weights(), learner.version, learner.steps))
         self._generations[name] += 1
         return sha256, learner.steps
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         """Write everything that the learners know to disk; returns where it is, by player."""
-        self._remember()
-        return {
-            name: Checkpoint(
-                player=name,
-                sha256=self._checkpoints.write(*self._good[name]),
-                steps=learner.steps,
-                version=learner.version,
-                generation=self._generations[name],
-            )
-            for name, learner in self._learners.items()
-        }
+        with self.stages("checkpoint"):
+            self._remember()
+            return {
+                name: Checkpoint(
+                    player=name,
+                    sha256=self._checkpoints.write(*self._good[name]),
+                    steps=learner.steps,
+                    version=learner.version,
+                    generation=self._generations[name],
+                )
+                for name, learner in self._learners.items()
+            }
 
     def _remember(self) -> None:
         self._good = {name: learner.state() for name, learner in self._learners.items()}

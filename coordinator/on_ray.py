@@ -86,6 +86,7 @@ class OnRay:
         self._session = session
         self._learner: Any = None
         self._learner_failures = 0
+        self._layout = config.runtime.layout
         self._slots = [ActorSlot(f"actor-{i}") for i in range(config.runtime.actor_count)]
         self._starts = 0
         """Of actors, in this epoch."""
@@ -161,7 +162,14 @@ class OnRay:
         self._learner = (
             ray.remote(LearnerProcess)
             .options(name=LEARNER, num_cpus=0, max_concurrency=8 + 4 * len(self._slots), max_restarts=0)
-            .remote(self._config, self._coordinator.spec, self._players(), self._checkpoints, self._run.path)
+            .remote(
+                self._config,
+                self._coordinator.spec,
+                self._players(),
+                self._checkpoints,
+                self._run.path,
+                self._layout.learner,
+            )
         )
 
     def _players(self) -> dict[str, Player]:
@@ -173,6 +181,7 @@ class OnRay:
         if progress.figures and any(figure.updates for figure in progress.figures.values()):
             self._learner_failures = 0
         self._session.trained(progress.figures, progress.steps, progress.versions)
+        self._session.spent("learner", progress.stages)
 
     def _replace_learner(self, error: ray.exceptions.RayError) -> None:
         """It died or hangs: start it again, and register what it had frozen."""
@@ -226,7 +235,13 @@ class OnRay:
         slot.results = self._coordinator.ledger.seq
         remote = ray.remote(ActorProcess)
         slot.handle = remote.options(num_cpus=0, max_concurrency=3, max_restarts=0).remote(
-            self._config, slot.owner, self._players(), self._url, self._run.namespace, self._run.path
+            self._config,
+            slot.owner,
+            self._players(),
+            self._url,
+            self._run.namespace,
+            self._run.path,
+            self._layout.actor(self._slots.index(slot)),
         )
         slot.running = slot.handle.run.remote()
         slot.beats, slot.moved = -1, time.monotonic()

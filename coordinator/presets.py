@@ -129,6 +129,46 @@ def tictactoe() -> Layer:
     }
 
 
+def poker() -> Layer:
+    """Card games in which to bluff: the critic sees all cards, and entropy falls slowly.
+
+    With less entropy than this, players run after one another in circles instead of meeting.
+    """
+    return {
+        "learner.cooperation": "joint",
+        "learner.algorithm.discount": 1.0,
+        "learner.algorithm.trace_decay": 0.9,
+        "learner.algorithm.entropy_cost": 1.0,
+        "learner.algorithm.final_entropy_cost": 0.25,
+        "learner.algorithm.learning_rate": 1e-3,
+        "learner.algorithm.final_learning_rate": 3e-4,
+        "learner.algorithm.anneal_steps": 12_000_000,
+        "learner.algorithm.averaging": 0.999,
+        "learner.algorithm.batch": 256,
+        "rollout.copies": 2048,
+        "rollout.unroll": 16,
+        "league.episodes": 2048,
+        "league.snapshot_steps": 1_000_000,
+        "league.snapshot_min_steps": 500_000,
+        "runtime.round_steps": 500_000,
+    }
+
+
+def kuhn() -> Layer:
+    """Twelve information states: a small network, small batches, a fifth of the stakes' entropy."""
+    return {
+        **poker(),
+        "learner.network.hidden": (64, 64),
+        "learner.algorithm.entropy_cost": 0.2,
+        "learner.algorithm.final_entropy_cost": 0.05,
+        "learner.algorithm.anneal_steps": 3_000_000,
+        "learner.algorithm.batch": 64,
+        "league.snapshot_steps": 200_000,
+        "league.snapshot_min_steps": 100_000,
+        "runtime.round_steps": 200_000,
+    }
+
+
 def matrix_game() -> Layer:
     """One-shot games: a column is one decision after another, each an episode.
 
@@ -192,6 +232,10 @@ def defaults_of(game: str) -> Layer:
             return board_game()
         case "tictactoe":
             return tictactoe()
+        case "kuhn":
+            return kuhn()
+        case "leduc":
+            return poker()
         case "matrix" | "two_step":
             return matrix_game()
         case "gymnasium" if game.startswith("gymnasium:CartPole-"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,12 @@ from envs.game import GameSpec
 from league.players import Player
 
 if TYPE_CHECKING:
+    from agents.trajectory import Trajectory
     from coordinator.actor_loop import ActorLoop
     from coordinator.learner_loop import Progress, Published, Shipment
+    from coordinator.window import Parcel, Window, WindowLayout
+
+    Parcels = list[tuple[str, Parcel | Trajectory]]
 
 
 class LearnerProcess:
@@ -33,13 +38,36 @@ class LearnerProcess:
         players: Mapping[str, Player],
         checkpoints: Mapping[str, Checkpoint],
         folder: Path,
+        core: int | None,
     ) -> None:
         from coordinator.learner_loop import LearnerLoop
 
-        self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder)
+        self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder, core=core)
+        self._windows: dict[str, Window] = {}
 
-    def submit(self, shipment: Shipment, known: Mapping[str, int]) -> dict[str, Published]:
-        return self._loop.submit(shipment, known)
+    def attach(self, owner: str, path: Path, layout: WindowLayout) -> bool:
+        """Open an actor's window. False where it is on another machine."""
+        from coordinator.window import Window
+
+        try:
+            window = self._windows[owner] = Window(path, layout, create=False)
+        except OSError:
+            return False
+        self._loop.listen(owner, window.write)
+        return True
+
+    def submit(self, owner: str, parcels: Parcels, known: Mapping[str, int] | None) -> dict[str, Published]:
+        from coordinator.learner_loop import Delivery
+        from coordinator.window import Parcel
+
+        deliveries = []
+        for name, batch in parcels:
+            if isinstance(batch, Parcel):
+                window = self._windows[owner]
+                deliveries.append(Delivery(name, window.look(batch), partial(window.free, batch)))
+            else:
+                deliveries.append(Delivery(name, batch))
+        return self._loop.submit(deliveries, known)
 
     def progress(self) -> Progress:
         return self._loop.progress()
@@ -68,21 +96,26 @@ class ActorProcess:
         url: str,
         namespace: str,
         folder: Path,
+        core: int | None,
     ) -> None:
         from coordinator.actor_loop import ActorLoop
         from coordinator.snapshots import SnapshotStore
         from coordinator.store import Store
 
+        self._core = core
         self._loop: ActorLoop = ActorLoop(
             config,
             owner,
             players,
             Store.connect(url, namespace),
             SnapshotStore(folder / "snapshots"),
-            RayLink(LEARNER),
+            RayLink(LEARNER, owner),
         )
 
     def run(self) -> None:
+        from agents.machine import keep_to
+
+        keep_to(self._core)
         self._loop.run()
 
     def stop(self) -> None:
@@ -92,36 +125,88 @@ class ActorProcess:
         return os.getpid()
 
 
+LOOK_SECONDS = 0.02
+"""Between two looks at the board: to act by other weights they must be laid out anew."""
 LEARNER = "learner"
 """Name of the learner process within the run's Ray namespace."""
 
 
 class RayLink:
-    """Shipments to the learner process, by Ray calls that are in flight; see `actor_loop.LearnerLink`."""
+    """How an actor reaches the learner process; see `actor_loop.LearnerLink`.
 
-    def __init__(self, name: str) -> None:
+    Calls go by Ray. On one machine they only say where batches lie in the actor's window, and weights come
+    over its board; between machines both travel with the calls.
+    """
+
+    def __init__(self, name: str, owner: str) -> None:
         self._name = name
+        self._owner = owner
         self._handle: Any = None
         self._flight: list[Any] = []
+        self._sizes: dict[str, int] = {}
+        """Numbers in everybody's weights."""
+        self._window: Window | None = None
+        self._asked = False
+        """Whether a window was offered to this learner process."""
+        self._seen: dict[str, int] = {}
+        self._next_look = 0.0
 
     def send(self, shipment: Shipment, known: Mapping[str, int]) -> None:
         """Begin to hand a shipment over. Where there is no learner process now, the shipment is lost."""
         try:
             if self._handle is None:
                 self._handle = ray.get_actor(self._name)
-            self._flight.append(self._handle.submit.remote(shipment, dict(known)))
+            if shipment and not self._asked:
+                self._offer_window(shipment[0][1])
+            window = self._window
+            parcels = [(name, (window.put(batch) if window else None) or batch) for name, batch in shipment]
+            wanted = dict(known) if window is None else None
+            self._flight.append(self._handle.submit.remote(self._owner, parcels, wanted))
         except ValueError:  # nobody bears the name: it died, and is not up again
             time.sleep(0.1)
+        except ray.exceptions.RayActorError:
+            self._forget()
 
     def receive(self, wait: float) -> tuple[int, dict[str, Published]]:
         """(shipments still in flight, newer weights)."""
         news: dict[str, Published] = {}
-        if not self._flight:
-            return 0, news
-        done, self._flight = ray.wait(self._flight, num_returns=1, timeout=wait)
-        for ref in done:
-            try:
-                news.update(ray.get(ref, timeout=10))
-            except ray.exceptions.RayActorError:
-                self._handle, self._flight = None, []
+        # Asking Ray takes longer than a step of many games: only where the answer matters.
+        if self._flight and (wait or self._window is None or len(self._flight) > 1):
+            done, self._flight = ray.wait(self._flight, num_returns=1, timeout=wait)
+            for ref in done:
+                try:
+                    news.update(ray.get(ref, timeout=10))
+                except ray.exceptions.RayActorError:
+                    self._forget()
+        self._sizes.update({name: len(weights) for name, (weights, _) in news.items()})
+        if self._window is not None and (now := time.monotonic()) >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            for name in self._sizes:
+                if (new := self._window.read(name, self._seen.get(name))) is not None:
+                    news[name] = new
+                    self._seen[name] = new[1]
         return len(self._flight), news
+
+    def _offer_window(self, batch: Trajectory) -> None:
+        """Share memory with the learner process, if it is on this machine and there is room."""
+        from coordinator.window import Window, layout_for, new_path
+
+        self._asked = True
+        layout, path = layout_for(batch, self._sizes), new_path()
+        if layout is None:
+            return
+        try:
+            window = Window(path, layout, create=True)
+        except OSError:
+            return
+        try:
+            if ray.get(self._handle.attach.remote(self._owner, path, layout), timeout=30):
+                self._window = window
+        except ray.exceptions.GetTimeoutError:
+            pass  # too busy to answer: batches travel with the calls
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        """The learner process died, and with it what it shared."""
+        self._handle, self._flight, self._window, self._asked, self._seen = None, [], None, False, {}

@@ -45,19 +45,10 @@ def cluster(address: str, namespace: str, folder: Path) -> Iterator[None]:
     os.environ[MARK] = str(folder)
     import ray
 
-    local = address == "local"
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address=address,
-            namespace=namespace,
-            log_to_driver=False,
-            logging_level="ERROR",
-            include_dashboard=False if local else None,
-            object_store_memory=OBJECT_STORE if local else None,
-            num_cpus=cores() if local else None,
-        )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        _start(address, namespace, folder)
+    except Exception as error:  # Ray's own; some of them are no more than that
         raise ClusterError(f"runtime.address {address}: {' '.join(str(error).split())}") from error
     signal.signal(signal.SIGTERM, handler)  # Ray has put its own in place, which ends the process at once
     try:
@@ -67,6 +58,32 @@ def cluster(address: str, namespace: str, folder: Path) -> Iterator[None]:
     finally:
         ray.shutdown()
         sweep(folder)
+
+
+def _start(address: str, namespace: str, folder: Path) -> None:
+    """Start Ray, or join it; once more where a start takes longer than the 30 s that Ray allows for it."""
+    import ray
+
+    local = address == "local"
+    for last in (False, True):
+        try:
+            ray.init(
+                address=address,
+                namespace=namespace,
+                log_to_driver=False,
+                logging_level="ERROR",
+                include_dashboard=False if local else None,
+                object_store_memory=OBJECT_STORE if local else None,
+                num_cpus=cores() if local else None,
+            )
+            return
+        except (ConnectionError, RuntimeError, ValueError):
+            raise  # wrong, rather than late
+        except Exception:
+            ray.shutdown()
+            sweep(folder)
+            if last:
+                raise
 
 
 def sweep(folder: Path) -> list[int]:

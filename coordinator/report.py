@@ -175,6 +175,7 @@ def status_report(
         },
         "actors": dict(actors),
         "matches": _counts(counts),
+        "stages": status.get("stages", {}),
     }
 
 

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from coordinator.coordinator import Coordinator
-from coordinator.figures import Figures
+from coordinator.figures import Figures, Shares, mean_shares, rounded
 from coordinator.metrics import Metrics
 from coordinator.report import Frame, frame
 from coordinator.store import Store
@@ -101,6 +101,8 @@ class Session:
         self._rows: Sequence[Row] = []
         self._next_frame = self._next_rating = self._next_metrics = 0.0
         self._latest: dict[str, float] = {}
+        self._stages: dict[str, Shares] = {}
+        """`actor` (the mean of all) and `learner` -> share of its time by stage, lately."""
 
     def begin(self) -> None:
         """Everything is up: training begins, and so does its clock."""
@@ -155,6 +157,11 @@ class Session:
                 self.note(f"{name}: {f.skipped} updates skipped, their loss or gradient was not finite")
             self._latest.update({f"{name}/{key}": value for key, value in f.means().items()})
 
+    def spent(self, process: str, shares: Shares) -> None:
+        """What the `actor` or the `learner` was busy with lately; nothing where it does not say."""
+        if shares:
+            self._stages[process] = shares
+
     def status(self) -> dict[str, Any]:
         """The latest figures, for the store."""
         return {
@@ -165,6 +172,7 @@ class Session:
             "policy_lag": round(self._lag(), 3),
             "versions": self.versions,
             "dropped": self.dropped,
+            "stages": {process: rounded(shares) for process, shares in self._stages.items()},
             "goal": asdict(self.goal),
             "notes": list(self._notes),
         }
@@ -172,6 +180,7 @@ class Session:
     def show(self, state: str = "running", actors: Mapping[str, Any] | None = None) -> None:
         """Let whoever watches see where the run is, and write metrics; both as often as is useful."""
         now = time.monotonic()
+        self.spent("actor", mean_shares([beat.get("stages", {}) for beat in (actors or {}).values()]))
         if now >= self._next_metrics and self._latest:
             self._next_metrics = now + METRIC_SECONDS
             self._write_metrics()
@@ -222,4 +231,9 @@ class Session:
             "run/policy_lag": self._lag(),
             "run/updates": self.updates,
         }
-        self._metrics.write(self.steps, {**figures, **elo, **self._latest})
+        stages = {
+            f"stage/{process}/{name}": share
+            for process, shares in self._stages.items()
+            for name, share in shares.items()
+        }
+        self._metrics.write(self.steps, {**figures, **elo, **self._latest, **stages})

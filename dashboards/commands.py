@@ -10,7 +10,16 @@ from collections.abc import Iterable
 
 from dashboards.figures import several
 from dashboards.reading import reading
-from dashboards.tables import print_json, say, show, show_cycles, show_eval, show_leaderboard, show_status
+from dashboards.tables import (
+    print_json,
+    say,
+    show,
+    show_cycles,
+    show_eval,
+    show_exploitability,
+    show_leaderboard,
+    show_status,
+)
 from dashboards.usage import unknown
 from league.players import Snapshot
 
@@ -107,6 +116,26 @@ def evaluate(args: argparse.Namespace) -> int:
             run.run, run.store, args.player, args.against, args.games, seed=seed, greedy=args.greedy
         )
     print_json(report) if args.json else show_eval(report)
+    return 0
+
+
+def exploitability(args: argparse.Namespace) -> int:
+    """What the best answer to a player would win."""
+    from coordinator.exploitability import NASH
+    from coordinator.exploitability import exploitability as measure
+
+    with reading(args.run, args.redis) as run:
+        players, snapshots = run.store.players(), run.store.snapshots()
+        identities = [*args.identities, *args.identities_too] or list(players)[:1]
+        for name in identities:
+            if name != NASH:
+                _check_identity(name, players, snapshots)
+        masses = run.mixture() if NASH in identities else {}
+        reports = measure(run.run, run.store, identities, masses)
+    if args.json:
+        print_json(reports[0] if len(reports) == 1 else reports)
+    else:
+        show_exploitability(reports)
     return 0
 
 

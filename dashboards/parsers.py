@@ -53,6 +53,20 @@ examples
   league eval runs/connect_four-1 --player main@latest --against main@0
 """
 
+EXPLOITABILITY = """\
+What the best answer to a player would win, exactly, in games that OpenSpiel knows and whose information
+states can be listed: kuhn, leduc, tictactoe (1.5 GB). It needs the package open-spiel. NashConv is the sum
+of what both seats could gain, exploitability half of it. For other games there is no bound yet: one from
+below, by training a best response, is to come.
+
+A player is `main` (its newest weights), `main@12`, `main@latest`, `nash` (the league's Nash mixture, drawn
+before a game and kept to), or `random`. The default is the first player.
+
+examples
+  league exploitability runs/leduc-1
+  league exploitability runs/leduc-1 main main@3 nash
+"""
+
 Commands = dict[str, Parser]
 
 
@@ -82,6 +96,11 @@ def build_parsers() -> tuple[Parser, Commands]:
     )
     _of_run(command("snapshots", "the frozen generations and where their files are"))
     _eval(_of_run(command("eval", "let one player meet another, and count", EVAL)))
+    best = _of_run(command("exploitability", "what the best answer to a player would win", EXPLOITABILITY))
+    best.add_argument("identities", nargs="*", metavar="IDENTITY", help="whom to answer")
+    best.add_argument(
+        "--player", dest="identities_too", action="append", default=[], metavar="A", help="the same"
+    )
     _of_run(command("doctor", "check every invariant of a run; exit status 1 where one is broken"))
     _json(command("envs", "the games that can be named"))
     _json(command("presets", "the complete configurations that can be named"))

@@ -95,6 +95,14 @@ class Reading:
         nodes = [row.player if row.generation is None else f"{row.player}@{row.generation}" for row in rows]
         return cyclic_triples(self.view().ledger.tally, nodes)
 
+    def mixture(self) -> dict[str, float]:
+        """Identity -> its mass in the Nash mixture over all generations; a live player goes by its name."""
+        return {
+            row.player if row.live or row.generation is None else f"{row.player}@{row.generation}": row.nash
+            for row in self.rows()
+            if row.nash
+        }
+
     @property
     def _league(self) -> LeagueConfig:
         return from_plain(LeagueConfig, self.run.config["league"])

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agents.stages import busy
 from dashboards.figures import clock_time, interval, several, short
 from league.ratings.diagnostics import Cycles
 
@@ -113,6 +114,31 @@ def show_status(status: Json) -> None:
         },
         numbers=("generation", "steps"),
     )
+    show_processes(status)
+
+
+def show_processes(status: Json) -> None:
+    """What the learner and every actor were busy with lately, where the run knows."""
+    stages = status["stages"]
+    actors = {name: beat.get("stages") for name, beat in status["actors"].items()}
+    everybody = {"learner": stages.get("learner"), **(actors or {"actor": stages.get("actor")})}
+    if shares := {name: one for name, one in everybody.items() if one}:
+        say("")
+        show(
+            {
+                "process": list(shares),
+                "busy": [_percent(busy(one)) for one in shares.values()],
+                "its time": [_stages(one) for one in shares.values()],
+            },
+            numbers=("busy",),
+            grow="its time",
+        )
+
+
+def _stages(shares: Mapping[str, float]) -> str:
+    """`game 41 %, inference 30 %`, the longest first; what is below half a percent is left out."""
+    longest = sorted(shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {share:.0%}" for name, share in longest if share >= 0.005)
 
 
 def show_eval(report: Json) -> None:
@@ -134,6 +160,21 @@ def show_eval(report: Json) -> None:
     columns = {title: [str(part[key]) for part in played.values()] for title, key in counts.items()}
     scores = [f"{part['score']:.3f}" for part in played.values()]
     show({"": list(played), **columns, "score": scores}, numbers=[*columns, "score"])
+
+
+def show_exploitability(reports: Sequence[Json]) -> None:
+    """How much best answers to players would win, a player a line."""
+    seats = [f"{seat} gains" for seat in reports[0]["best_response"]]
+    gains = zip(*(report["best_response"].values() for report in reports), strict=True)
+    show(
+        {
+            "player": [report["policy"] for report in reports],
+            "NashConv": [f"{report['nash_conv']:.4f}" for report in reports],
+            "exploitability": [f"{report['exploitability']:.4f}" for report in reports],
+            **{seat: [f"{gain:.4f}" for gain in row] for seat, row in zip(seats, gains, strict=True)},
+        },
+        numbers=("NashConv", "exploitability", *seats),
+    )
 
 
 def _range(report: Json, middle: str, prefix: str, places: int) -> str:

@@ -116,10 +116,11 @@ def program() -> str:
 
 def _train(config: RunConfig, run: RunFolder, args: argparse.Namespace) -> int:
     from coordinator.launch import train
+    from coordinator.limits import remarks
 
     folder = _as_typed(run.path)
     wait = "; processes start, which takes some seconds" if config.runtime.runtime == "ray" else ""
-    say(f"{config.game.name} in {folder}, seed {config.seed}{wait}")
+    say(f"{config.game.name} in {folder}, seed {config.seed}{wait}", *remarks(config))
     with live_view(Console(), args.quiet) as watch:
         result = train(config, run, watch=watch, steps=args.steps, seconds=args.seconds)
     how = "Reached its goal" if result.reached else "Stopped cleanly"

@@ -28,6 +28,8 @@ class Rules(ABC):
 
     actions: int
     """Numbers an action may have."""
+    cards: int
+    """In the pack."""
     deals: Sequence[Deal]
     """All that may be dealt, each as likely as the others."""
 
@@ -49,7 +51,11 @@ class Rules(ABC):
 
 
 class DealtGame(Game):
-    """A game by its rules. Observations are uint8 [W]; what one seat wins the other loses, at the end."""
+    """A game by its rules. What one seat wins the other loses, at the end.
+
+    Observation uint8 [W]: see `Rules.observe`. State uint8: the same, then every card of the deal, one-hot,
+    whether it is turned up or not. A central critic that sees it has no luck with cards to wonder about.
+    """
 
     def __init__(self, name: str, copies: int, rules: Rules) -> None:
         """name: as in `GameSpec.name`."""
@@ -62,7 +68,12 @@ class DealtGame(Game):
                 self._next[places[moves], action] = places[*moves, action]
         self._legal_moves = self._next >= 0
         self._seats = np.array([rules.seat(moves) for moves in nodes], np.int64)
-        self._observations = np.array([rules.observe(m, deal) for m in nodes for deal in rules.deals], np.uint8)
+        self._observations = np.array(
+            [rules.observe(m, deal) for m in nodes for deal in rules.deals], np.uint8
+        )
+        cards = [[one_hot(card, rules.cards) for card in deal] for deal in rules.deals]
+        hidden = np.tile(np.array(cards, np.uint8).reshape(self._deals, -1), (self._nodes, 1))
+        self._states = np.hstack([self._observations, hidden])
         wins = [[rules.wins(moves, deal) for deal in rules.deals] for moves in ends]
         self._wins = np.concatenate([np.zeros((len(nodes), self._deals)), wins]).astype(np.float32)
         self.spec = GameSpec(
@@ -73,6 +84,7 @@ class DealtGame(Game):
             actions=Discrete(rules.actions),
             slots=1,
             symmetric=True,
+            state=ArraySpec(self._states.shape[1:], "uint8"),
         )
         self.copies = copies
         self._node = np.zeros(copies, np.int64)
@@ -126,11 +138,12 @@ class DealtGame(Game):
             check_legal(self.spec, self._step, actions[:, None])
 
     def _show(self) -> None:
-        """Fill seat, mask and observation."""
+        """Fill seat, mask, observation and state."""
         step, node, position = self._step, self._node, self._position
         np.multiply(node, self._deals, out=position)
         position += self._deal
         self._observations.take(position, axis=0, out=step.observation[:, 0], mode="clip")
+        self._states.take(position, axis=0, out=step.state, mode="clip")
         self._legal_moves.take(node, axis=0, out=step.mask[:, 0], mode="clip")
         self._seats.take(node, out=step.seat[:, 0], mode="clip")
 

@@ -21,6 +21,7 @@ class KuhnRules(Rules):
     """Observation [11]: own seat, own card, then two numbers for every move: whether it passed, or bet."""
 
     actions = 2
+    cards = CARDS
     deals = tuple(permutations(range(CARDS), 2))
 
     def legal(self, moves: Moves) -> Sequence[int]:

@@ -29,6 +29,7 @@ class LeducRules(Rules):
     """
 
     actions = 3
+    cards = CARDS
     deals = tuple(permutations(range(CARDS), 3))
 
     def legal(self, moves: Moves) -> Sequence[int]:

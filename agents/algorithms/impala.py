@@ -9,14 +9,14 @@ With one seat a team the two differ in nothing but what the critic sees.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from agents.config import ImpalaConfig
 from agents.distributions import Distribution
-from agents.losses import Reduction, impala_loss, reduce
+from agents.losses import ImpalaGradient, Reduction, impala_gradient, impala_loss, reduce
 from agents.returns import vtrace
 
 
@@ -43,6 +43,15 @@ class Losses(NamedTuple):
     """Clipped importance weight: 1 where the policy is the one that acted."""
 
 
+class Gradient(NamedTuple):
+    """Derivatives of `Losses.total`."""
+
+    parameters: Tensor
+    """[T+1, B, S, P], as the policy's parameters."""
+    values: Tensor
+    """[T+1, B, V], as the values."""
+
+
 class Advantages(NamedTuple):
     """What V-trace makes of a batch."""
 
@@ -54,6 +63,7 @@ class Advantages(NamedTuple):
     """[T, B, V] bool: rows whose value is trained; None for all."""
 
 
+@torch.no_grad()
 def impala(
     config: ImpalaConfig,
     distribution: Distribution,
@@ -61,39 +71,44 @@ def impala(
     values: Tensor,
     batch: Batch,
     entropy_cost: float,
-) -> Losses:
-    """The loss of one batch.
+) -> tuple[Losses, Gradient]:
+    """The loss of one batch, and its gradient for what the networks gave.
 
     parameters: [T+1, B, S, P] of the current policy. values: [T+1, B, S], or [T+1, B, 1] where the team
     learns jointly from one central value.
     """
-    acting = None if bool(batch.acting[:-1].all()) else batch.acting[:-1]
-    log_probs, entropies = distribution.evaluate(parameters[:-1], batch.action[:-1], batch.mask[:-1])
-    log_rhos = log_probs.detach() - batch.log_prob[:-1]
-    if acting is not None:
-        log_rhos = log_rhos.masked_fill(~acting, 0.0)
-    targets = advantages(config, log_rhos, values.detach(), batch)
-    loss = impala_loss(
-        log_probs=log_probs,
-        entropies=entropies,
-        values=values[:-1],
-        vs=targets.vs,
-        pg_advantages=targets.policy,
-        entropy_cost=entropy_cost,
-        baseline_cost=config.baseline_cost,
-        decisions=acting,
-        value_decisions=targets.decided,
+    decided = _unless_all(batch.acting[:-1])
+    leaf = parameters.detach().requires_grad_()
+    with torch.enable_grad():
+        log_probs, entropies = distribution.evaluate(leaf, batch.action, batch.mask)
+    log_rhos = (log_probs - batch.log_prob)[:-1]
+    if decided is not None:
+        log_rhos = log_rhos.masked_fill(~decided, 0.0)
+    targets = advantages(config, log_rhos, values, batch)
+    terms: dict[str, Any] = {
+        "values": values[:-1],
+        "vs": targets.vs,
+        "pg_advantages": targets.policy,
+        "entropy_cost": entropy_cost,
+        "baseline_cost": config.baseline_cost,
+        "decisions": decided,
+        "value_decisions": targets.decided,
+    }
+    loss = impala_loss(log_probs=log_probs[:-1], entropies=entropies[:-1], **terms)
+    slopes = ImpalaGradient(*map(_with_bootstrap_row, impala_gradient(**terms)))
+    (for_parameters,) = torch.autograd.grad(
+        [log_probs, entropies], leaf, [slopes.log_probs, slopes.entropies]
     )
-    with torch.no_grad():
-        rho = reduce(log_rhos.exp().clamp(max=config.rho_bar), Reduction.MEAN, acting)
-    return Losses(loss.total, loss.pg_loss, loss.baseline_loss, loss.entropy, rho)
+    rho = reduce(log_rhos.exp().clamp(max=config.rho_bar), Reduction.MEAN, decided)
+    losses = Losses(loss.total, loss.pg_loss, loss.baseline_loss, loss.entropy, rho)
+    return losses, Gradient(for_parameters, slopes.values)
 
 
 @torch.no_grad()
 def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Batch) -> Advantages:
     """Value targets and policy-gradient factors. log_rhos: [T, B, S]; values as in `impala`."""
     rewards, seats = batch.reward[:-1], log_rhos.shape[2]
-    decided = None if bool(batch.acting[:-1].all()) else batch.acting[:-1]
+    decided = _unless_all(batch.acting[:-1])
     if config.reward_clip:
         rewards = rewards.clamp(-config.reward_clip, config.reward_clip)
     central, shared_rhos = values.shape[2] != seats, log_rhos
@@ -119,3 +134,13 @@ def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Ba
         return Advantages(vs, traced.pg_advantages.view_as(rewards), decided)
     shared = rewards + discounts * torch.cat([vs[1:], values[-1:]]) - values[:-1]
     return Advantages(vs, shared * log_rhos.exp().clamp(max=config.pg_rho_bar), decided)
+
+
+def _unless_all(decided: Tensor) -> Tensor | None:
+    """None where all rows are decisions: nothing is to be masked."""
+    return None if bool(decided.all()) else decided
+
+
+def _with_bootstrap_row(slopes: Tensor) -> Tensor:
+    """[T, ...] -> [T+1, ...]: what bootstraps is a constant."""
+    return torch.cat([slopes, slopes.new_zeros(1, *slopes.shape[1:])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,15 +15,25 @@ WORKS = LIBRARY is not None and bool(LIBRARY.dense_works())
 """Whether C was compiled, and the processor multiplies bfloat16."""
 
 
-class _Call(ctypes.Structure):
-    """`Dense` of dense.c."""
+class Net(ctypes.Structure):
+    """`Net` of dense.h."""
 
     _fields_ = [
-        *[(name, INTEGER) for name in ("layers", "rows")],
-        *[(name, POINTER) for name in ("widths", "x")],
-        *[(name, INTEGER) for name in ("bytes", "stride", "relu_last")],
-        *[(name, POINTER) for name in ("weights", "biases", "kept", "out")],
-        *[(name, POINTER) for name in ("gradient", "for_weights", "for_biases", "for_x")],
+        ("layers", INTEGER),
+        *[(name, POINTER) for name in ("widths", "by_input", "by_output", "biases")],
+        ("relu_last", INTEGER),
+    ]
+
+
+class _Call(ctypes.Structure):
+    """`Call` of dense.c."""
+
+    _fields_ = [
+        ("net", Net),
+        ("rows", INTEGER),
+        ("x", POINTER),
+        *[(name, INTEGER) for name in ("bytes", "stride")],
+        *[(name, POINTER) for name in ("kept", "out", "gradient", "for_weights", "for_biases", "for_x")],
     ]
 
 
@@ -40,8 +51,7 @@ class Packed:
 
     def __init__(self, layers: Sequence[tuple[Tensor, Tensor]], *, relu_last: bool) -> None:
         """layers: (weight [out, in], bias [out]) of each, float32; see `fits`."""
-        self._relu_last = relu_last
-        self._widths = [layers[0][0].shape[1], *(len(bias) for _, bias in layers)]
+        self.widths = [layers[0][0].shape[1], *(len(bias) for _, bias in layers)]
         self._by_input, self._by_output = [], []
         for weight, _ in layers:
             out, width = weight.shape
@@ -50,9 +60,12 @@ class Packed:
             there, back = self._by_input[-1].data_ptr(), self._by_output[-1].data_ptr()
             _pack(weight.detach().contiguous().data_ptr(), out, width, there, back)
         self._biases = [bias.detach().float().clone() for _, bias in layers]
-        self._c_widths = (INTEGER * len(self._widths))(*self._widths)
-        self._c_by_input, self._c_by_output = _addresses(self._by_input), _addresses(self._by_output)
-        self._c_biases = _addresses(self._biases)
+        self._arrays: tuple[ctypes.Array[Any], ...] = (
+            (INTEGER * len(self.widths))(*self.widths),
+            *map(addresses, (self._by_input, self._by_output, self._biases)),
+        )
+        self.net = Net(len(layers), *(ctypes.addressof(array) for array in self._arrays), relu_last)
+        """For C; it points into this object."""
 
     @staticmethod
     def fits(x: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> bool:
@@ -72,12 +85,11 @@ class Packed:
         Bytes are read as they are, anything else is rounded to bfloat16. Without `keep` nothing is kept.
         """
         x = _readable(x)
-        out = torch.empty(len(x), self._widths[-1])
-        hidden = [torch.empty(len(x), w, dtype=torch.bfloat16) for w in self._widths[1:-1]] if keep else []
-        addresses = _addresses(hidden)
-        call = self._call(x, self._c_by_input, out)
-        call.biases = ctypes.addressof(self._c_biases)
-        call.kept = ctypes.addressof(addresses) if hidden else None
+        out = torch.empty(len(x), self.widths[-1])
+        hidden = [torch.empty(len(x), w, dtype=torch.bfloat16) for w in self.widths[1:-1]] if keep else []
+        array = addresses(hidden)
+        call = self._call(x, out)
+        call.kept = ctypes.addressof(array) if hidden else None
         _forward(call)
         return out, [x, *hidden]
 
@@ -90,28 +102,32 @@ class Packed:
         """
         x, *hidden = kept
         gradient = gradient.float().contiguous()
-        shapes = list(zip(self._widths[1:], self._widths[:-1], strict=True))
-        for_weights = [torch.zeros(shape) for shape in shapes]
-        for_biases = [torch.zeros(width) for width in self._widths[1:]]
+        _, for_weights, for_biases = self.zeros()
         wanted = torch.empty(x.shape, dtype=torch.bfloat16) if for_x else None
-        arrays = _addresses(hidden), _addresses(for_weights), _addresses(for_biases)
-        call = self._call(x, self._c_by_output, out)
+        arrays = addresses(hidden), addresses(for_weights), addresses(for_biases)
+        call = self._call(x, out)
         call.kept, call.for_weights, call.for_biases = map(ctypes.addressof, arrays)
         call.gradient = gradient.data_ptr()
         call.for_x = None if wanted is None else wanted.data_ptr()
         _backward(call)
         return [part for pair in zip(for_weights, for_biases, strict=True) for part in pair], wanted
 
-    def _call(self, x: Tensor, weights: ctypes.Array[ctypes.c_void_p], out: Tensor) -> _Call:
+    def zeros(self) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Where gradients add up: [n], and views of it for weights and for biases, by layer."""
+        shapes = list(zip(self.widths[1:], self.widths[:-1], strict=True))
+        flat = torch.zeros(sum(out * (width + 1) for out, width in shapes))
+        sizes = [size for out, width in shapes for size in (out * width, out)]
+        parts = flat.split_with_sizes(sizes)
+        weights = [part.view(shape) for part, shape in zip(parts[::2], shapes, strict=True)]
+        return flat, weights, list(parts[1::2])
+
+    def _call(self, x: Tensor, out: Tensor) -> _Call:
         return _Call(
-            layers=len(self._biases),
+            net=self.net,
             rows=len(x),
-            widths=ctypes.addressof(self._c_widths),
             x=x.data_ptr(),
             bytes=x.element_size() == 1,
             stride=x.stride(0),
-            relu_last=self._relu_last,
-            weights=ctypes.addressof(weights),
             out=out.data_ptr(),
         )
 
@@ -123,7 +139,8 @@ def _readable(x: Tensor) -> Tensor:
     return x if x.stride(1) == 1 else x.contiguous()
 
 
-def _addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+def addresses(tensors: Sequence[Tensor]) -> ctypes.Array[ctypes.c_void_p]:
+    """A C array of where they lie; it keeps nothing alive."""
     return (POINTER * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
 
 

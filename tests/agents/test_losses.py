@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.distributions import Categorical
-from agents.losses import ImpalaLoss, Reduction, impala_loss, reduce
+from agents.losses import ImpalaLoss, Reduction, impala_gradient, impala_loss, reduce
 from agents.returns import vtrace
 
 with np.load(Path(__file__).parents[1] / "golden/impala_loss.npz") as file:
@@ -37,18 +38,21 @@ def loss_of(
         bootstrap_value=inputs["bootstrap_value"],
         decisions=decisions,
     )
-    loss = impala_loss(
-        log_probs=log_probs,
-        entropies=entropies,
-        values=values,
-        vs=targets.vs,
-        pg_advantages=targets.pg_advantages,
-        entropy_cost=float(GOLDEN["entropy_cost"]),
-        baseline_cost=float(GOLDEN["baseline_cost"]),
-        reduction=reduction,
-        decisions=decisions,
-    )
-    return loss, *torch.autograd.grad(loss.total, (logits, values))
+    terms: dict[str, Any] = {
+        "values": values,
+        "vs": targets.vs,
+        "pg_advantages": targets.pg_advantages,
+        "entropy_cost": float(GOLDEN["entropy_cost"]),
+        "baseline_cost": float(GOLDEN["baseline_cost"]),
+        "reduction": reduction,
+        "decisions": decisions,
+    }
+    loss = impala_loss(log_probs=log_probs, entropies=entropies, **terms)
+    written = impala_gradient(**terms)
+    (by_logits,) = torch.autograd.grad([log_probs, entropies], logits, written[:2], retain_graph=True)
+    found = torch.autograd.grad(loss.total, (logits, values))
+    torch.testing.assert_close((by_logits, written.values), found)
+    return loss, *found
 
 
 @pytest.mark.parametrize(

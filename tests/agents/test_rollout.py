@@ -16,6 +16,7 @@ from agents.config import LearnerConfig, NetworkConfig
 from agents.learner import Learner
 from agents.policy import NetworkPolicy
 from agents.rollout import Rollout
+from agents.stages import Stages
 from agents.streams import StreamConfig
 from agents.tables import Table
 from agents.trajectory import TIMED, Trajectory
@@ -285,3 +286,23 @@ def test_the_same_seed_gives_the_same_columns_to_the_last_bit(lstm: int) -> None
             for name in (*TIMED, "place", "core"):
                 np.testing.assert_array_equal(getattr(left, name), getattr(right, name), err_msg=name)
     assert any((a.action != b.action).any() for a, b in pairwise([first[0], other[0]]))
+
+
+def test_a_tick_tells_its_stages() -> None:
+    """Game, inference, sampling, storage, results: each is entered, and left again."""
+    entered: list[str] = []
+
+    class Noting(Stages):
+        def __call__(self, name: str) -> Any:
+            entered.append(name)
+            return super().__call__(name)
+
+    stages = Noting()
+    rollout = Rollout(TicTacToe(4), {"main": ONE}, stages)
+    rollout.reset(0)
+    rollout.behaviours = {"main": NetworkPolicy(LearnerConfig(), rollout.game.spec, team=None)}
+    rollout.seating.open(Table(0, ("main", "main"), 4, frozenset({"main"})))
+    rollout.tick()
+    assert set(entered) == {"game", "inference", "sampling", "storage", "results"}
+    assert len(entered) <= 8, "a stage is for a tick, not for its rows"
+    assert len(stages.open) == 1

@@ -61,6 +61,7 @@ def fill(store: Store) -> None:
         "steps_per_second": 81.3,
         "policy_lag": 1.25,
         "versions": {"main": 40},
+        "stages": {"learner": {"loss": 0.4, "waiting": 0.25}, "actor": {"game": 0.5, "inference": 0.3}},
     }
     store.commit(Commit((player,), snapshots, {}, ledger.to_json(), tuple(results), status, RunState.STOPPED))
     parked, leased, ready = (played(number, "main", "main@3", generator)[0] for number in (41, 42, 43))

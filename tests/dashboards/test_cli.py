@@ -62,6 +62,7 @@ def test_status_json(resting: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "players": {"main": {"role": "main", "team": None, "generation": 4, "steps": 5000, "version": 40}},
         "actors": {},
         "matches": {"ready": 1, "leased": 1, "done": 40, "parked": 1},
+        "stages": {"learner": {"loss": 0.4, "waiting": 0.25}, "actor": {"game": 0.5, "inference": 0.3}},
     }
 
 
@@ -104,7 +105,7 @@ def test_doctor_fails_where_an_invariant_is_broken(resting: Path, capsys: pytest
     ("command", "shown"),
     [
         ("leaderboard", ["main@3", "random", "±"]),
-        ("status", ["stopped", "40 done", "1 parked", "5.00k steps"]),
+        ("status", ["stopped", "40 done", "1 parked", "5.00k steps", "loss 40%, waiting 25%"]),
         ("matches", ["past: main@3, one of 4", "the game raised <ZeroDivisionError>", "parked"]),
         ("snapshots", ["main@2", "beat its past"]),
     ],

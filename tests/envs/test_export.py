@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "The old environment creation API", DeprecationWarning)
     from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
-TURNS = ["tictactoe", "connect_four"]
+TURNS = ["tictactoe", "connect_four", "kuhn", "leduc"]
 SIMULTANEOUS = ["matrix:rps", "matrix:pennies", "matrix:climbing", "two_step"]
 
 pytestmark = pytest.mark.filterwarnings(

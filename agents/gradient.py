@@ -1,0 +1,164 @@
+"""From a batch of columns to the gradient for a player's networks.
+
+shard ──> networks ──> loss ──> its gradient for what the networks gave ──> for their weights ──┐
+shard ──> … on another core                                                                     ├──> sum
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.algorithms.impala import Batch, impala
+from agents.config import LearnerConfig
+from agents.distributions import distribution_for
+from agents.flat import Flat
+from agents.kernels.dense import Packed
+from agents.kernels.learn import learn, serves
+from agents.machine import Crew, autocast
+from agents.networks import CentralCritic, PolicyNetwork
+from agents.trajectory import Trajectory
+from envs.game import GameSpec
+
+LARGE = 1 << 17
+"""Numbers observed in a batch from which two threads learn from it sooner than one."""
+SHARDS = 4
+
+
+class Means(NamedTuple):
+    """`Losses` as numbers: means over the decisions of a batch."""
+
+    total: float
+    policy: float
+    value: float
+    entropy: float
+    rho: float
+
+
+class GradientFinder:
+    """Finds gradients for one network, and its central critic if it has one."""
+
+    def __init__(
+        self,
+        config: LearnerConfig,
+        spec: GameSpec,
+        network: PolicyNetwork,
+        critic: CentralCritic | None,
+        flat: Flat,
+        crew: Crew,
+    ) -> None:
+        """flat: holds the parameters of the network, then the critic's. crew: who computes; not what."""
+        self._config = config
+        self._distribution = distribution_for(spec.actions)
+        self._network = network
+        self._critic = critic
+        self._parameters = [*network.parameters(), *(critic.parameters() if critic else ())]
+        self._flat = flat
+        self._crew = crew
+
+    def find(self, trajectory: Trajectory, decisions: int, entropy_cost: float) -> Means:
+        """Write the gradient of the mean loss over all `decisions` to where `flat` keeps it."""
+        packed = self._packed(trajectory)
+
+        def work(shard: Trajectory) -> tuple[Tensor, list[float]]:
+            if packed is not None:
+                return self._at_once(shard, packed, decisions, entropy_cost)
+            return self._of_shard(shard, shard.decisions / decisions, entropy_cost)
+
+        gradients, figures = zip(*self._crew.map(work, _shards(trajectory)), strict=True)
+        total = sum(gradients[1:], gradients[0])
+        self._flat.gradient.copy_(total if packed is None else _in_network_order(total, packed))
+        return Means(*map(sum, zip(*figures, strict=True)))
+
+    def _packed(self, trajectory: Trajectory) -> Packed | None:
+        """The network ready for `kernels.learn`; None where network or game is not what that is for."""
+        if self._critic is not None or not self._network.only_dense or self._network.features.seats > 1:
+            return None
+        with autocast(trajectory.acting.size, precision=self._config.precision):
+            packed = self._network.prepared(torch.from_numpy(trajectory.place))[0]
+        return packed if isinstance(packed, Packed) and serves(trajectory.rows, packed) else None
+
+    def _at_once(
+        self, shard: Trajectory, packed: Packed, decisions: int, entropy_cost: float
+    ) -> tuple[Tensor, list[float]]:
+        """As `_of_shard`, for a network of dense layers; the gradient is in the order of `packed`."""
+        config = self._config.algorithm
+        done = learn(config, shard.rows, packed, entropy_cost=entropy_cost, scale=1 / decisions)
+        total = done.policy + config.baseline_cost * done.value - entropy_cost * done.entropy
+        return done.gradient, [total, done.policy, done.value, done.entropy, done.rho]
+
+    def _of_shard(self, shard: Trajectory, share: float, entropy_cost: float) -> tuple[Tensor, list[float]]:
+        """Gradient [n] and losses of a shard, times its share of the batch's decisions."""
+        parameters, values = self._forward(shard)
+        batch = Batch(*(_tensor(getattr(shard, name)) for name in Batch._fields))
+        losses, gradient = impala(
+            self._config.algorithm, self._distribution, parameters, values, batch, entropy_cost
+        )
+        found = torch.autograd.grad(
+            [parameters, values],
+            self._parameters,
+            [share * gradient.parameters, share * gradient.values],
+            allow_unused=True,
+        )
+        known = [
+            torch.zeros_like(parameter) if part is None else part
+            for parameter, part in zip(self._parameters, found, strict=True)
+        ]
+        return torch.cat([part.flatten() for part in known]), [
+            share * figure for figure in torch.stack(losses).tolist()
+        ]
+
+    def _forward(self, shard: Trajectory) -> tuple[Tensor, Tensor]:
+        """Policy parameters [T+1, B, S, P] and values [T+1, B, V], V = 1 for a central critic, else S.
+
+        Columns and their seats run side by side through the network: [T+1, B S].
+        """
+        rows, columns, seats = shard.acting.shape
+        merged = (rows, columns * seats)
+        observation, first = _tensor(shard.observation), _tensor(shard.first)
+        core = None if shard.core is None else torch.from_numpy(shard.core).flatten(0, 1)
+        told_apart = self._network.features.seats > 1
+        places = torch.from_numpy(shard.place.ravel()).expand(merged) if told_apart else None
+        with autocast(rows * columns * seats, precision=self._config.precision):
+            output = self._network(
+                observation.reshape(*merged, *observation.shape[3:]),
+                places,
+                first.repeat_interleave(seats, dim=1) if seats > 1 else first,
+                core,
+                _tensor(shard.acting).view(merged),
+            )
+            if self._critic is None:
+                values = output.value.view(rows, columns, seats)
+            else:
+                seen = observation if shard.state is None else _tensor(shard.state)
+                values = self._critic(seen)[..., None]
+        return output.parameters.view(rows, columns, seats, -1), values
+
+
+def _in_network_order(gradient: Tensor, packed: Packed) -> Tensor:
+    """From layers with the heads as one to layers, policy and value."""
+    features, heads = packed.widths[-2:]
+    before = len(gradient) - heads * (features + 1)
+    hidden, weight, bias = gradient.split_with_sizes([before, heads * features, heads])
+    return torch.cat([hidden, weight[:-features], bias[:-1], weight[-features:], bias[-1:]])
+
+
+def _shards(trajectory: Trajectory) -> list[Trajectory]:
+    """The batch, or its quarters where it is large: how it is cut depends on nothing but its shape.
+
+    Quarters for two threads, so that neither waits long for the other.
+    """
+    if trajectory.columns < SHARDS or trajectory.observation.size < LARGE:
+        return [trajectory]
+    ends = [trajectory.columns * part // SHARDS for part in range(SHARDS + 1)]
+    shards = [trajectory.select(slice(*between)) for between in pairwise(ends)]
+    return [shard for shard in shards if shard.decisions]
+
+
+def _tensor(field: np.ndarray[Any, np.dtype[Any]]) -> Tensor:
+    """A field of a trajectory, out of its rows: PyTorch is slow on what does not lie together."""
+    return torch.from_numpy(np.ascontiguousarray(field))
