@@ -13,6 +13,8 @@ from agents.kernels.compiled import INTEGER, LIBRARY, POINTER, function
 
 WORKS = LIBRARY is not None and bool(LIBRARY.dense_works())
 """Whether C was compiled, and the processor multiplies bfloat16."""
+WIDEST = 2048
+"""A block of rows lies on the stack, at this width half of the usual 8 MB; it is in no cache any more anyway."""
 
 
 class Net(ctypes.Structure):
@@ -69,7 +71,7 @@ class Packed:
 
     @staticmethod
     def fits(x: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> bool:
-        """Whether these layers can be packed: on this machine, float32, of even widths between them."""
+        """Whether these layers can be packed: on this machine, float32, even widths between them, none too wide."""
         parts = [part for layer in layers for part in layer]
         return (
             WORKS
@@ -77,6 +79,7 @@ class Packed:
             and all(part.is_cpu and part.dtype is torch.float32 for part in parts)
             and x.is_cpu
             and all(len(bias) % 2 == 0 for _, bias in layers[:-1])
+            and all(max(weight.shape) <= WIDEST for weight, _ in layers)
         )
 
     def forward(self, x: Tensor, *, keep: bool) -> tuple[Tensor, list[Tensor]]:
