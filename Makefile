@@ -29,7 +29,7 @@ format: .venv/.installed
 clean:
 	rm -rf .venv build *.egg-info
 
-.venv/.installed: pyproject.toml constraints.txt agents/kernels/*.c
+.venv/.installed: pyproject.toml constraints.txt agents/kernels/*.c agents/kernels/*.h
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"

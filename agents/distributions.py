@@ -239,7 +239,8 @@ def _log_softmax(logits: Tensor) -> Tensor:
 
 
 def _entropy(log_probs: Tensor) -> Tensor:
-    return -(log_probs.exp() * log_probs).sum(-1)
+    # Where the probability is 0 anyway: times a slope, half the lowest number would overflow.
+    return -(log_probs.exp() * log_probs.clamp(min=-1e4)).sum(-1)
 
 
 def _invert(weights: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -62,12 +62,13 @@ class GradientFinder:
 
     def find(self, trajectory: Trajectory, decisions: int, entropy_cost: float) -> Means:
         """Write the gradient of the mean loss over all `decisions` to where `flat` keeps it."""
-        packed = self._packed(trajectory)
+        packed, valued = self._packed(trajectory), self._valued(trajectory)
 
         def work(shard: Trajectory) -> tuple[Tensor, list[float]]:
             if packed is not None:
                 return self._at_once(shard, packed, decisions, entropy_cost)
-            return self._of_shard(shard, shard.decisions / decisions, entropy_cost)
+            shares = shard.decisions / decisions, self._valued(shard) / valued
+            return self._of_shard(shard, *shares, entropy_cost)
 
         gradients, figures = zip(*self._crew.map(work, _shards(trajectory)), strict=True)
         total = sum(gradients[1:], gradients[0])
@@ -91,8 +92,16 @@ class GradientFinder:
         total = done.policy + config.baseline_cost * done.value - entropy_cost * done.entropy
         return done.gradient, [total, done.policy, done.value, done.entropy, done.rho]
 
-    def _of_shard(self, shard: Trajectory, share: float, entropy_cost: float) -> tuple[Tensor, list[float]]:
-        """Gradient [n] and losses of a shard, times its share of the batch's decisions."""
+    def _valued(self, trajectory: Trajectory) -> int:
+        """Rows whose value is trained: a central critic has one for all seats that decide."""
+        if self._critic is None:
+            return trajectory.decisions
+        return int(np.count_nonzero(trajectory.acting[:-1].any(2)))
+
+    def _of_shard(
+        self, shard: Trajectory, share: float, value_share: float, entropy_cost: float
+    ) -> tuple[Tensor, list[float]]:
+        """Gradient [n] and losses of a shard, times its share of the batch's decisions, and of its values."""
         parameters, values = self._forward(shard)
         batch = Batch(*(_tensor(getattr(shard, name)) for name in Batch._fields))
         losses, gradient = impala(
@@ -101,16 +110,18 @@ class GradientFinder:
         found = torch.autograd.grad(
             [parameters, values],
             self._parameters,
-            [share * gradient.parameters, share * gradient.values],
+            [share * gradient.parameters, value_share * gradient.values],
             allow_unused=True,
         )
         known = [
             torch.zeros_like(parameter) if part is None else part
             for parameter, part in zip(self._parameters, found, strict=True)
         ]
-        return torch.cat([part.flatten() for part in known]), [
-            share * figure for figure in torch.stack(losses).tolist()
-        ]
+        policy, value, entropy, rho = torch.stack(losses[1:]).tolist()
+        total = share * (policy - entropy_cost * entropy)
+        total += value_share * self._config.algorithm.baseline_cost * value
+        means = [total, share * policy, value_share * value, share * entropy, share * rho]
+        return torch.cat([part.flatten() for part in known]), means
 
     def _forward(self, shard: Trajectory) -> tuple[Tensor, Tensor]:
         """Policy parameters [T+1, B, S, P] and values [T+1, B, V], V = 1 for a central critic, else S.

@@ -1,7 +1,8 @@
 """Whether bfloat16 products cost strength: `python -m benchmarks.precision`.
 
 Trains Connect Four for as many decisions with `learner.precision` float32 and auto, inline, with the same
-seeds, and scores the newest weights against `mcts:100`. Needs a processor that multiplies bfloat16; elsewhere both are the same.
+seeds, and scores the newest weights against `mcts:100`. Needs a processor that multiplies bfloat16: elsewhere
+both are the same.
 """
 
 from __future__ import annotations

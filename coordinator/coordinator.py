@@ -67,6 +67,10 @@ class Coordinator:
         """Names of the players that learn, in order."""
         return tuple(player.name for player in self.view().learners)
 
+    def players_that_learn(self) -> dict[str, Player]:
+        """Those of `learners`, as they are now."""
+        return {name: self.players[name] for name in self.learners}
+
     def view(self) -> LeagueView:
         """The league as it is now."""
         return LeagueView(

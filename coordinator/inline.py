@@ -52,7 +52,7 @@ class Inline:
         self._make_game = make_game
         self._checkpoints = SnapshotStore(run.checkpoints)
         snapshots = SnapshotStore(run.snapshots)
-        self._players = {name: coordinator.players[name] for name in coordinator.learners}
+        self._players = coordinator.players_that_learn()
         self._learners = Learners(
             config, coordinator.spec, self._players, checkpoints=self._checkpoints, snapshots=snapshots
         )

@@ -158,7 +158,7 @@ class RayLink:
                 self._handle = ray.get_actor(self._name)
             if shipment and not self._asked:
                 self._offer_window(shipment[0][1])
-            window = self._window
+            window, self._seen = self._window, dict(known)
             parcels = [(name, (window.put(batch) if window else None) or batch) for name, batch in shipment]
             wanted = dict(known) if window is None else None
             self._flight.append(self._handle.submit.remote(self._owner, parcels, wanted))

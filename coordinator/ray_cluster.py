@@ -14,6 +14,8 @@ from coordinator.config import cores
 
 OBJECT_STORE = 256 * 2**20
 """Bytes of shared memory for trajectories and weights in flight."""
+PATIENCE = 60.0
+"""Seconds that a process of the cluster has to answer."""
 SETTINGS = {
     # Ray runs its workers at nice 15: they would starve beside anything else.
     "RAY_worker_niceness": "0",

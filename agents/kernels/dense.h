@@ -71,10 +71,10 @@ INLINE void put(const int R, const int V, __m512 (*sum)[8], const To *to, int64_
                 _mm512_mask_storeu_ps(to->floats + at, in, _mm512_add_ps(old, sum[r][v]));
             } else if (to->kind == LAST || to->kind == LAST_RELU) {
                 __m512 y = _mm512_add_ps(bias, sum[r][v]);
-                if (to->kind == LAST_RELU) y = _mm512_max_ps(y, _mm512_setzero_ps());
+                if (to->kind == LAST_RELU) y = _mm512_max_ps(_mm512_setzero_ps(), y);
                 _mm512_mask_storeu_ps(to->floats + at, in, y);
             } else if (to->kind == HIDDEN) {
-                __m512 y = _mm512_max_ps(_mm512_add_ps(bias, sum[r][v]), _mm512_setzero_ps());
+                __m512 y = _mm512_max_ps(_mm512_setzero_ps(), _mm512_add_ps(bias, sum[r][v])); /* keeps NaN */
                 _mm256_mask_storeu_epi16(to->halves + at, in, (__m256i)_mm512_cvtneps_pbh(y));
             } else {
                 __m256i y = (__m256i)_mm512_cvtneps_pbh(sum[r][v]);

@@ -14,7 +14,7 @@ from agents.kernels.compiled import INTEGER, LIBRARY, POINTER, function
 WORKS = LIBRARY is not None and bool(LIBRARY.dense_works())
 """Whether C was compiled, and the processor multiplies bfloat16."""
 WIDEST = 2048
-"""A block of rows lies on the stack, at this width half of the usual 8 MB; it is in no cache any more anyway."""
+"""Numbers in a row, at most: a block of rows lies on the stack, and takes half of the usual 8 MB then."""
 
 
 class Net(ctypes.Structure):
@@ -71,7 +71,7 @@ class Packed:
 
     @staticmethod
     def fits(x: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> bool:
-        """Whether these layers can be packed: on this machine, float32, even widths between them, none too wide."""
+        """Whether they can be packed here: float32, of even widths between them, of `WIDEST` at most."""
         parts = [part for layer in layers for part in layer]
         return (
             WORKS

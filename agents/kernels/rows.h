@@ -79,13 +79,13 @@ ROW_INLINE void vtrace_step(const Clips *clip, int64_t lanes, const float *log_r
                             const float *reward, const float *value, const uint8_t *decided, float *next_value,
                             float *next_vs, float *advantage) {
     for (int64_t l = 0; l < lanes; l++) {
-        float raw = log_rho[l], low = raw < 0.0f ? raw : 0.0f, high = raw > 0.0f ? raw : 0.0f;
+        float raw = log_rho[l], low = raw > 0.0f ? 0.0f : raw, high = raw < 0.0f ? 0.0f : raw; /* NaN stays one */
         float rho = high > 80.0f ? 5.5e34f : exp_of(low) / exp_of(-high);
         if (decided && !decided[l]) rho = 0.0f;
         float v = value[l], gamma = discount[l], r = reward[l];
-        float error = (rho < clip->rho_bar ? rho : clip->rho_bar) * (r + gamma * next_value[l] - v);
-        float trace = gamma * (rho < clip->c_bar ? rho : clip->c_bar) * clip->lambda;
-        advantage[l] = (rho < clip->pg_rho_bar ? rho : clip->pg_rho_bar) * (r + gamma * next_vs[l] - v);
+        float error = (rho > clip->rho_bar ? clip->rho_bar : rho) * (r + gamma * next_value[l] - v);
+        float trace = gamma * (rho > clip->c_bar ? clip->c_bar : rho) * clip->lambda;
+        advantage[l] = (rho > clip->pg_rho_bar ? clip->pg_rho_bar : rho) * (r + gamma * next_vs[l] - v);
         next_vs[l] = v + (error + trace * (next_vs[l] - next_value[l]));
         next_value[l] = v;
     }

@@ -1,6 +1,10 @@
-"""Batches are filled up to sizes that repeat, and computing more rows changes nothing."""
+"""Batches are filled up to sizes that repeat; threads that compute side by side, and wait for nobody."""
 
 from __future__ import annotations
+
+import os
+from queue import SimpleQueue
+from threading import Barrier, Event, Thread, get_ident
 
 import numpy as np
 import pytest
@@ -8,7 +12,16 @@ import torch
 
 from agents import machine
 from agents.config import LearnerConfig, NetworkConfig, Precision, Torso
-from agents.machine import FEW_ROWS, VERY_FEW_ROWS, autocast, bfloat16_pays, pad, round_rows
+from agents.machine import (
+    FEW_ROWS,
+    VERY_FEW_ROWS,
+    Crew,
+    autocast,
+    bfloat16_pays,
+    keep_to,
+    pad,
+    round_rows,
+)
 from agents.policy import NetworkPolicy
 from agents.scripted.base import Rows
 from envs.catalogue import make_game
@@ -76,3 +89,96 @@ def test_a_policy_keeps_to_its_precision(
     policy.consider(Rows(observation, np.ones((rows, spec.choices), np.bool_), seats, seats), None)
     assert len(lower) == (2 if torso is Torso.RESNET else 1)
     assert set(lower) == {precision is not Precision.FLOAT32}
+
+
+PATIENCE = 60.0
+"""Seconds after which a test that hangs fails."""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("items", [0, 1, 2, 1000])
+def test_results_come_in_the_order_of_the_items(items: int, threads: int) -> None:
+    crew = Crew(threads)
+    for _ in range(3):
+        assert crew.map(lambda item: item * item, range(items)) == [item * item for item in range(items)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_caller_is_told_what_the_first_item_raised(threads: int) -> None:
+    def work(item: int) -> int:
+        if item in (3, 7):
+            raise ValueError(f"item {item}")
+        return item
+
+    crew = Crew(threads)
+    for _ in range(20):
+        with pytest.raises(ValueError, match="item 3"):
+            crew.map(work, range(9))
+        assert crew.map(work, range(3)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_what_a_helper_raises_reaches_the_caller(threads: int) -> None:
+    caller, all_work = get_ident(), Barrier(threads)
+
+    def work(_: int) -> None:
+        all_work.wait(PATIENCE)
+        if get_ident() != caller:
+            raise KeyError("of a helper")
+
+    with pytest.raises(KeyError, match="of a helper"):
+        Crew(threads).map(work, range(threads))
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_all_threads_work_at_once_and_each_on_one_core(threads: int) -> None:
+    meeting = Barrier(threads)
+
+    def work(_: int) -> tuple[int, int]:
+        meeting.wait(PATIENCE)  # nobody passes alone
+        return get_ident(), torch.get_num_threads()
+
+    crew = Crew(threads)
+    workers, widths = zip(*crew.map(work, range(threads)), strict=True)
+    assert get_ident() in workers
+    assert len(set(workers)) == threads
+    assert set(widths) == {1}
+
+
+def test_a_helper_that_does_not_come_holds_nobody_up() -> None:
+    """It is kept by an earlier job, as if the system let it wait."""
+    crew, begun, go_on = Crew(2), SimpleQueue[int](), Event()
+
+    def stuck(item: int) -> int:
+        begun.put(get_ident())
+        assert go_on.wait(PATIENCE)
+        return item
+
+    done = SimpleQueue[list[int]]()
+    other = Thread(target=lambda: done.put(crew.map(stuck, range(2))))
+    other.start()
+    assert begun.get(timeout=PATIENCE) != begun.get(timeout=PATIENCE)  # the other caller, and the helper
+    for _ in range(3):
+        assert crew.map(lambda item: (item, get_ident()), range(4)) == [(i, get_ident()) for i in range(4)]
+    go_on.set()
+    assert done.get(timeout=PATIENCE) == [0, 1]
+    other.join()
+    assert crew.map(lambda item: item, range(3)) == [0, 1, 2]  # what it missed does not confuse it
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot keep a thread to a core")
+def test_a_thread_keeps_to_its_core_and_others_do_not() -> None:
+    before, seen = os.sched_getaffinity(0), []
+    core = max(before)
+
+    def kept() -> None:
+        keep_to(None)
+        seen.append(os.sched_getaffinity(0))
+        keep_to(core)
+        seen.append(os.sched_getaffinity(0))
+
+    thread = Thread(target=kept)
+    thread.start()
+    thread.join()
+    assert seen == [before, {core}]
+    assert os.sched_getaffinity(0) == before
