@@ -51,7 +51,7 @@ class GradientFinder:
         flat: Flat,
         crew: Crew,
     ) -> None:
-        """flat: holds the parameters of the network, then the critic's. crew: who computes; not what."""
+        """flat: holds the parameters of the network, then the critic's. crew: who computes."""
         self._config = config
         self._distribution = distribution_for(spec.actions)
         self._network = network
@@ -70,7 +70,7 @@ class GradientFinder:
             shares = shard.decisions / decisions, self._valued(shard) / valued
             return self._of_shard(shard, *shares, entropy_cost)
 
-        gradients, figures = zip(*self._crew.map(work, _shards(trajectory)), strict=True)
+        gradients, figures = zip(*self._crew.map(work, _shards(trajectory, self._crew.threads)), strict=True)
         total = sum(gradients[1:], gradients[0])
         self._flat.gradient.copy_(total if packed is None else _in_network_order(total, packed))
         return Means(*map(sum, zip(*figures, strict=True)))
@@ -158,12 +158,12 @@ def _in_network_order(gradient: Tensor, packed: Packed) -> Tensor:
     return torch.cat([hidden, weight[:-features], bias[:-1], weight[-features:], bias[-1:]])
 
 
-def _shards(trajectory: Trajectory) -> list[Trajectory]:
-    """The batch, or its quarters where it is large: how it is cut depends on nothing but its shape.
+def _shards(trajectory: Trajectory, threads: int) -> list[Trajectory]:
+    """The batch; where it is large, and there are several threads, its quarters.
 
-    Quarters for two threads, so that neither waits long for the other.
+    Quarters for two threads, so that neither waits long for the other; one thread alone would only lose.
     """
-    if trajectory.columns < SHARDS or trajectory.observation.size < LARGE:
+    if threads < 2 or trajectory.columns < SHARDS or trajectory.observation.size < LARGE:
         return [trajectory]
     ends = [trajectory.columns * part // SHARDS for part in range(SHARDS + 1)]
     shards = [trajectory.select(slice(*between)) for between in pairwise(ends)]

@@ -63,7 +63,8 @@ class Learner:
     ) -> None:
         """team: the one that the player is bound to; None where it plays any. seed: of the first weights.
 
-        crew: who computes; what is computed does not depend on it. stages: of the thread that calls `update`.
+        crew: who computes; alone or several, sums round otherwise, but how many they are does not matter.
+        stages: of the thread that calls `update`.
         """
         torch.manual_seed(seed)
         self.config = config

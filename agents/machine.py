@@ -65,6 +65,7 @@ class Crew:
 
     def __init__(self, threads: int) -> None:
         """threads: the caller's own among them, so that 1 is nobody else."""
+        self.threads = threads
         self._jobs: list[SimpleQueue[_Job]] = [SimpleQueue() for _ in range(threads - 1)]
         for jobs in self._jobs:
             Thread(target=_help, args=(jobs,), name="crew", daemon=True).start()

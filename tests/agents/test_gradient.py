@@ -195,13 +195,13 @@ def test_what_is_computed_does_not_depend_on_who_computes(name: str, monkeypatch
     monkeypatch.setattr(gradient, "LARGE", 0)
     setting = SETTINGS[name]
     batch = setting.batch()
-    alone = setting.find(batch)
+    pair = setting.find(batch, Crew(2))
     for threads in (2, 3):
         crew = Crew(threads)
         for _ in range(3):
             got = setting.find(batch, crew)
-            assert torch.equal(got.gradient, alone.gradient)
-            assert got.means == alone.means
+            assert torch.equal(got.gradient, pair.gradient)
+            assert got.means == pair.means
 
 
 @pytest.mark.parametrize("columns", [4, 5, 37])
@@ -213,10 +213,10 @@ def test_quarters_give_the_gradient_of_the_whole(
     batch = setting.batch(columns=columns)
     whole = setting.find(batch)
     monkeypatch.setattr(gradient, "LARGE", 0)
-    assert len(gradient._shards(batch)) == 4
+    assert len(gradient._shards(batch, 2)) == 4
     # Sums are in another order; the generic calls in bfloat16 round slopes that were scaled otherwise.
     exact = name in ("in one call", "float32")
-    agree(setting.find(batch), whole, 1e-5 if exact else 5e-3)
+    agree(setting.find(batch, Crew(2)), whole, 1e-5 if exact else 5e-3)
 
 
 @pytest.mark.parametrize("name", ["in one call", "float32"])
@@ -225,12 +225,17 @@ def test_a_quarter_in_which_nobody_decides_is_left_out(name: str, monkeypatch: p
     setting = SETTINGS[name]
     batch = setting.batch(columns=8)
     part = silenced(batch, slice(2, 8))
-    assert len(gradient._shards(part)) == 1
-    agree(setting.find(part), setting.find(batch.select(slice(0, 2))), 1e-5)
+    assert len(gradient._shards(part, 2)) == 1
+    agree(setting.find(part, Crew(2)), setting.find(batch.select(slice(0, 2))), 1e-5)
 
 
 def test_small_batches_are_not_cut() -> None:
-    assert len(gradient._shards(SETTINGS["float32"].batch(columns=37))) == 1
+    assert len(gradient._shards(SETTINGS["float32"].batch(columns=37), 2)) == 1
+
+
+def test_whoever_is_alone_takes_a_batch_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradient, "LARGE", 0)
+    assert len(gradient._shards(SETTINGS["float32"].batch(columns=37), 1)) == 1
 
 
 @pytest.mark.parametrize("name", SETTINGS)
