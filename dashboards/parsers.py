@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from dashboards.usage import Parser, count, duration, port, seed
+from dashboards.usage import Parser, actors, count, duration, port, seed
 
 TOP = """\
 Train competing populations of agents, rate every generation, resume exactly.
@@ -135,7 +135,7 @@ def _train(parser: Parser) -> None:
         "--address", metavar="RAY", help="an existing Ray cluster; default: one of its own, here"
     )
     parser.add_argument(
-        "--actors", type=count, metavar="N", help="processes that play (default: as cores allow)"
+        "--actors", type=actors, metavar="N", help="processes that play; auto, the default: as cores allow"
     )
     _redis(parser)
     old = parser.add_mutually_exclusive_group()

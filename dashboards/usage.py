@@ -49,6 +49,16 @@ def count(text: str) -> int:
     return int(number)
 
 
+def actors(text: str) -> int:
+    """`count`, or `auto`: 0, which stands for what the cores allow."""
+    if text == "auto":
+        return 0
+    try:
+        return count(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or auto") from None
+
+
 def duration(text: str) -> float:
     """Seconds above 0."""
     try:

@@ -383,3 +383,18 @@ def test_a_reader_that_leaves_is_no_traceback() -> None:
     os.close(write)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(("typed", "field"), [("auto", "0"), ("3", "3")])
+def test_actors_are_a_number_or_as_cores_allow(
+    typed: str, field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "tictactoe", "--actors", typed, "--help-config"]) == 0
+    assert f"--runtime.actors {field}\n" in capsys.readouterr().out
+
+
+def test_actors_are_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "tictactoe", "--actors", "many"]) == 2
+    assert (
+        "--actors: 'many' must be a whole number from 1, like 1000 or 1e6, or auto" in capsys.readouterr().err
+    )
