@@ -42,7 +42,8 @@ def watch(command: Sequence[str | Path], seconds: float, extra: Mapping[str, str
     fails or does not end.
     """
     environment = {**os.environ, **(extra or {}), "PYTHONPATH": str(ROOT)}
-    with tempfile.TemporaryFile("w+") as errors:
+    # In a folder that goes away: some programs leave things where they are started.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         began = time.time()
         process = subprocess.Popen(
             list(map(str, command)),
@@ -50,7 +51,7 @@ def watch(command: Sequence[str | Path], seconds: float, extra: Mapping[str, str
             stderr=errors,
             text=True,
             env=environment,
-            cwd=ROOT,
+            cwd=folder,
         )
         lines: list[str] = []
         # a pipe that nobody reads would stop the program

@@ -97,12 +97,12 @@ class LearnerLoop:
         self._thread = threading.Thread(target=self._train, name="train", daemon=True)
         self._thread.start()
 
-    def listen(self, owner: str, reader: Reader) -> None:
+    def listen(self, place: str, reader: Reader) -> None:
         """Tell an actor's reader of every version from now on, and of the present one at once."""
         with self._turn:
             for name, (weights, version) in self._published.items():
                 reader(name, weights, version)
-            self._readers[owner] = reader
+            self._readers[place] = reader
 
     def submit(self, deliveries: Sequence[Delivery], known: Mapping[str, int] | None) -> dict[str, Published]:
         """Hand over trajectories; returns weights that differ from the `known` versions; None: none."""
@@ -168,7 +168,7 @@ class LearnerLoop:
 
     def _publish(self, name: str) -> None:
         weights, version = self._published[name] = self._learners.weights(name)
-        for reader in self._readers.values():
+        for reader in tuple(self._readers.values()):
             reader(name, weights, version)
 
     def _raise(self) -> None:

@@ -43,17 +43,20 @@ class LearnerProcess:
         from coordinator.learner_loop import LearnerLoop
 
         self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder, core=core)
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, tuple[str, Window]] = {}
+        """Actor's place -> who fills it, and its window: a successor's takes the place of a dead one's."""
 
     def attach(self, owner: str, path: Path, layout: WindowLayout) -> bool:
         """Open an actor's window. False where it is on another machine."""
         from coordinator.window import Window
 
         try:
-            window = self._windows[owner] = Window(path, layout, create=False)
+            window = Window(path, layout, create=False)
         except OSError:
             return False
-        self._loop.listen(owner, window.write)
+        place = owner.partition(".")[0]
+        self._windows[place] = owner, window
+        self._loop.listen(place, window.write)
         return True
 
     def submit(self, owner: str, parcels: Parcels, known: Mapping[str, int] | None) -> dict[str, Published]:
@@ -61,9 +64,11 @@ class LearnerProcess:
         from coordinator.window import Parcel
 
         deliveries = []
+        holder, window = self._windows.get(owner.partition(".")[0], (None, None))
         for name, batch in parcels:
             if isinstance(batch, Parcel):
-                window = self._windows[owner]
+                if window is None or holder != owner:
+                    continue  # of an actor that was replaced: what it sent so late is lost
                 deliveries.append(Delivery(name, window.look(batch), partial(window.free, batch)))
             else:
                 deliveries.append(Delivery(name, batch))

@@ -321,3 +321,29 @@ def test_an_actor_that_knows_nothing_any_more_is_told_again(
     assert not link.receive(0.0)[1]
     link.send([], {})
     assert [version for _, version in link.receive(0.0)[1].values()] == [7]
+
+
+def test_a_successor_takes_a_dead_actors_place(tmp_path: Path) -> None:
+    """Nothing of the dead one's is kept or written to, and what it sent late is not read from the other's."""
+    from coordinator.processes import LearnerProcess
+
+    class Loop:
+        readers: dict[str, object] = {}  # noqa: RUF012 - of one test
+
+        def listen(self, place: str, reader: object) -> None:
+            self.readers[place] = reader
+
+        def submit(self, deliveries: list[object], known: object) -> int:
+            return len(deliveries)
+
+    process = LearnerProcess.__new__(LearnerProcess)
+    process._loop, process._windows = Loop(), {}  # type: ignore[assignment]
+    batch, parcels = a_batch_of(), {}
+    for owner in ("actor-0.1.1", "actor-0.1.2"):
+        layout = a_layout()
+        actor = Window(tmp_path / owner, layout, create=True)
+        assert process.attach(owner, tmp_path / owner, layout)
+        parcels[owner] = [("main", put(actor, batch))]
+    assert len(process._windows) == len(Loop.readers) == 1
+    assert process.submit("actor-0.1.2", parcels["actor-0.1.2"], None) == 1  # type: ignore[comparison-overlap]
+    assert process.submit("actor-0.1.1", parcels["actor-0.1.1"], None) == 0  # type: ignore[comparison-overlap]
