@@ -29,6 +29,16 @@ class OptimizerKind(StrEnum):
     """Muon for the matrices inside a network (Jordan et al. 2024), Adam for biases and heads."""
 
 
+class PolicyLoss(StrEnum):
+    """How an advantage moves a policy."""
+
+    GRADIENT = "gradient"
+    """Along the gradient of log pi(a) (Espeholt et al. 2018): a choice that is rarely made moves little."""
+    NEURD = "neurd"
+    """By the advantage itself, in logits (Hennes et al. 2020): a choice moves alike however rare it is, which
+    games need in which nobody may play one choice for sure. For actions that are one choice of a few."""
+
+
 class Cooperation(StrEnum):
     """How the seats of one team learn."""
 
@@ -72,7 +82,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class ImpalaConfig:
-    """The V-trace actor-critic (Espeholt et al. 2018, section 4)."""
+    """The V-trace actor-critic (Espeholt et al. 2018, section 4), whose policy may move by NeuRD instead."""
 
     discount: float = 0.99
     """gamma, per own decision."""
@@ -90,6 +100,14 @@ class ImpalaConfig:
     """Weight of the entropy bonus once `anneal_steps` decisions were trained."""
     baseline_cost: float = 0.5
     """Weight of the value loss."""
+    policy_loss: PolicyLoss = PolicyLoss.GRADIENT
+    """How an advantage moves the policy: gradient, or neurd."""
+    largest_weight: float = 20.0
+    """neurd: clip of 1 / pi(a), which weighs the advantage of a choice that was drawn with chance pi(a)."""
+    magnet_cost: float = 0.0
+    """neurd: eta, weight of the pull to an earlier policy, the magnet (Perolat et al. 2022); 0 for none."""
+    magnet_updates: int = 200
+    """Updates between two moves of the magnet, each to where the running mean of the weights is."""
     reward_clip: float = 0.0
     """Rewards are clipped to [-x, x] before learning; 0 leaves them as they are."""
     optimizer: OptimizerKind = OptimizerKind.ADAM
@@ -98,6 +116,8 @@ class ImpalaConfig:
     """Adam's step size at the start."""
     final_learning_rate: float = 1e-3
     """Adam's step size once `anneal_steps` decisions were trained; between, linear."""
+    momentum: float = 0.9
+    """Adam's beta_1. With 0, policies that answer one another overshoot less."""
     matrix_learning_rate: float = 1e-2
     """Muon's step size at the start; it falls in proportion to Adam's."""
     anneal_steps: int = 0
@@ -115,7 +135,15 @@ class ImpalaConfig:
         for name, low, high in (("discount", 0.0, 1.0), ("trace_decay", 0.0, 1.0)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must lie in [{low:g}, {high:g}]")
-        for name, least in (("batch", 1), ("max_policy_lag", 0), ("anneal_steps", 0), ("reward_clip", 0.0)):
+        for name, least in (
+            ("batch", 1),
+            ("max_policy_lag", 0),
+            ("anneal_steps", 0),
+            ("reward_clip", 0.0),
+            ("largest_weight", 1.0),
+            ("magnet_cost", 0.0),
+            ("magnet_updates", 1),
+        ):
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least}")
         for name in ("learning_rate", "max_gradient_norm"):
@@ -125,8 +153,14 @@ class ImpalaConfig:
             raise ValueError(
                 f"rho_bar {self.rho_bar} is below c_bar {self.c_bar}: V-trace assumes rho_bar >= c_bar"
             )
-        if not 0.0 <= self.averaging < 1.0:
-            raise ValueError(f"averaging is {self.averaging}, but must lie in [0, 1)")
+        for name in ("averaging", "momentum"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must lie in [0, 1)")
+        if self.magnet_cost and self.policy_loss is not PolicyLoss.NEURD:
+            raise ValueError(
+                f"magnet_cost is {self.magnet_cost}, but must be 0 with policy_loss {self.policy_loss}: only "
+                "neurd is pulled by a magnet"
+            )
 
 
 @dataclass(frozen=True)

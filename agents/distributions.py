@@ -93,6 +93,10 @@ class Categorical(Distribution):
         chosen = log_probs.gather(-1, action[..., None]).squeeze(-1)
         return chosen, _entropy(log_probs)
 
+    def log_policies(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """Log-probabilities of all choices, [..., A] in and out; 0 where illegal."""
+        return _log_softmax(_masked(logits, mask)).masked_fill(~mask, 0.0)
+
     def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
         return _entropy(_log_softmax(_masked(parameters, mask)))
 

@@ -13,14 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.algorithms.impala import Batch, impala
-from agents.config import LearnerConfig
-from agents.distributions import distribution_for
+from agents.algorithms.impala import Batch, Gradient, Losses, impala
+from agents.algorithms.neurd import neurd
+from agents.config import LearnerConfig, PolicyLoss
+from agents.dense import Cast
+from agents.distributions import Categorical, distribution_for
+from agents.errors import AgentError
 from agents.flat import Flat
 from agents.kernels.dense import Packed
-from agents.kernels.learn import learn, serves
+from agents.kernels.learn import Nets, learn, serves
 from agents.machine import Crew, autocast
-from agents.networks import CentralCritic, PolicyNetwork
+from agents.networks import CentralCritic, Output, PolicyNetwork
 from agents.trajectory import Trajectory
 from envs.game import GameSpec
 
@@ -50,12 +53,24 @@ class GradientFinder:
         critic: CentralCritic | None,
         flat: Flat,
         crew: Crew,
+        magnet: PolicyNetwork | None = None,
     ) -> None:
-        """flat: holds the parameters of the network, then the critic's. crew: who computes."""
+        """flat: holds the parameters of the network, then the critic's. crew: who computes.
+
+        magnet: the policy that pulls; it has no gradient.
+        Raises AgentError where the game's actions are not what the loss is for.
+        """
         self._config = config
         self._distribution = distribution_for(spec.actions)
         self._network = network
         self._critic = critic
+        self._magnet = magnet
+        self._neurd = config.algorithm.policy_loss is PolicyLoss.NEURD
+        if self._neurd and not isinstance(self._distribution, Categorical):
+            raise AgentError(
+                f"learner.algorithm.policy_loss is neurd, but must be gradient in {spec.name}, whose actions "
+                f"are {spec.actions} and not one choice of a few"
+            )
         self._parameters = [*network.parameters(), *(critic.parameters() if critic else ())]
         self._flat = flat
         self._crew = crew
@@ -75,21 +90,31 @@ class GradientFinder:
         self._flat.gradient.copy_(total if packed is None else _in_network_order(total, packed))
         return Means(*map(sum, zip(*figures, strict=True)))
 
-    def _packed(self, trajectory: Trajectory) -> Packed | None:
-        """The network ready for `kernels.learn`; None where network or game is not what that is for."""
-        if self._critic is not None or not self._network.only_dense or self._network.features.seats > 1:
+    def _packed(self, trajectory: Trajectory) -> Nets | None:
+        """The networks ready for `kernels.learn`; None where they or the game are not what that is for."""
+        networks = [network for network in (self._network, self._critic, self._magnet) if network]
+        if not all(network.only_dense for network in networks) or self._network.features.seats > 1:
             return None
         with autocast(trajectory.acting.size, precision=self._config.precision):
-            packed = self._network.prepared(torch.from_numpy(trajectory.place))[0]
-        return packed if isinstance(packed, Packed) and serves(trajectory.rows, packed) else None
+            seen = torch.from_numpy(trajectory.place)
+            policy, critic, magnet = (
+                network.prepared(seen)[0] if network else None
+                for network in (self._network, self._critic, self._magnet)
+            )
+        if not isinstance(policy, Packed) or isinstance(critic, Cast) or isinstance(magnet, Cast):
+            return None
+        nets = Nets(policy, critic, magnet)
+        return nets if serves(trajectory.rows, nets) else None
 
     def _at_once(
-        self, shard: Trajectory, packed: Packed, decisions: int, entropy_cost: float
+        self, shard: Trajectory, nets: Nets, decisions: int, entropy_cost: float
     ) -> tuple[Tensor, list[float]]:
-        """As `_of_shard`, for a network of dense layers; the gradient is in the order of `packed`."""
+        """As `_of_shard`, for networks of dense layers; the gradient is in the order of `nets`."""
         config = self._config.algorithm
-        done = learn(config, shard.rows, packed, entropy_cost=entropy_cost, scale=1 / decisions)
-        total = done.policy + config.baseline_cost * done.value - entropy_cost * done.entropy
+        done = learn(config, shard.rows, nets, entropy_cost=entropy_cost, scale=1 / decisions)
+        total = done.policy + config.baseline_cost * done.value
+        if not self._neurd:
+            total -= entropy_cost * done.entropy
         return done.gradient, [total, done.policy, done.value, done.entropy, done.rho]
 
     def _valued(self, trajectory: Trajectory) -> int:
@@ -103,10 +128,7 @@ class GradientFinder:
     ) -> tuple[Tensor, list[float]]:
         """Gradient [n] and losses of a shard, times its share of the batch's decisions, and of its values."""
         parameters, values = self._forward(shard)
-        batch = Batch(*(_tensor(getattr(shard, name)) for name in Batch._fields))
-        losses, gradient = impala(
-            self._config.algorithm, self._distribution, parameters, values, batch, entropy_cost
-        )
+        losses, gradient = self._loss(shard, parameters, values, entropy_cost)
         found = torch.autograd.grad(
             [parameters, values],
             self._parameters,
@@ -117,42 +139,64 @@ class GradientFinder:
             torch.zeros_like(parameter) if part is None else part
             for parameter, part in zip(self._parameters, found, strict=True)
         ]
-        policy, value, entropy, rho = torch.stack(losses[1:]).tolist()
-        total = share * (policy - entropy_cost * entropy)
-        total += value_share * self._config.algorithm.baseline_cost * value
+        total, policy, value, entropy, rho = torch.stack(losses).tolist()
+        for_values = self._config.algorithm.baseline_cost * value
+        total = share * (total - for_values) + value_share * for_values
         means = [total, share * policy, value_share * value, share * entropy, share * rho]
         return torch.cat([part.flatten() for part in known]), means
 
-    def _forward(self, shard: Trajectory) -> tuple[Tensor, Tensor]:
-        """Policy parameters [T+1, B, S, P] and values [T+1, B, V], V = 1 for a central critic, else S.
+    def _loss(
+        self, shard: Trajectory, parameters: Tensor, values: Tensor, entropy_cost: float
+    ) -> tuple[Losses, Gradient]:
+        """Of what the networks gave, and its gradient for that."""
+        algorithm, distribution = self._config.algorithm, self._distribution
+        batch = Batch(*(_tensor(getattr(shard, name)) for name in Batch._fields))
+        if not self._neurd:
+            return impala(algorithm, distribution, parameters, values, batch, entropy_cost)
+        assert isinstance(distribution, Categorical)
+        magnet = None
+        if self._magnet is not None:
+            with torch.no_grad():
+                magnet = self._through(self._magnet, shard).parameters.view_as(parameters)
+        return neurd(algorithm, distribution, parameters, values, magnet, batch, entropy_cost)
 
-        Columns and their seats run side by side through the network: [T+1, B S].
-        """
+    def _forward(self, shard: Trajectory) -> tuple[Tensor, Tensor]:
+        """Policy parameters [T+1, B, S, P] and values [T+1, B, V], V = 1 for a central critic, else S."""
+        shape = shard.acting.shape
+        output = self._through(self._network, shard)
+        if self._critic is None:
+            assert output.value is not None
+            values = output.value.view(shape)
+        else:
+            seen = _tensor(shard.observation if shard.state is None else shard.state)
+            with autocast(shard.acting.size, precision=self._config.precision):
+                values = self._critic(seen)[..., None]
+        return output.parameters.view(*shape, -1), values
+
+    def _through(self, network: PolicyNetwork, shard: Trajectory) -> Output:
+        """What a network gives for a shard. Columns and their seats run side by side: [T+1, B S]."""
         rows, columns, seats = shard.acting.shape
         merged = (rows, columns * seats)
         observation, first = _tensor(shard.observation), _tensor(shard.first)
         core = None if shard.core is None else torch.from_numpy(shard.core).flatten(0, 1)
-        told_apart = self._network.features.seats > 1
+        told_apart = network.features.seats > 1
         places = torch.from_numpy(shard.place.ravel()).expand(merged) if told_apart else None
         with autocast(rows * columns * seats, precision=self._config.precision):
-            output = self._network(
+            output: Output = network(
                 observation.reshape(*merged, *observation.shape[3:]),
                 places,
                 first.repeat_interleave(seats, dim=1) if seats > 1 else first,
                 core,
                 _tensor(shard.acting).view(merged),
             )
-            if self._critic is None:
-                values = output.value.view(rows, columns, seats)
-            else:
-                seen = observation if shard.state is None else _tensor(shard.state)
-                values = self._critic(seen)[..., None]
-        return output.parameters.view(rows, columns, seats, -1), values
+        return output
 
 
-def _in_network_order(gradient: Tensor, packed: Packed) -> Tensor:
-    """From layers with the heads as one to layers, policy and value."""
-    features, heads = packed.widths[-2:]
+def _in_network_order(gradient: Tensor, nets: Nets) -> Tensor:
+    """From layers with the heads as one to layers, policy and value; a critic has them in order."""
+    if nets.critic is not None:
+        return gradient
+    features, heads = nets.policy.widths[-2:]
     before = len(gradient) - heads * (features + 1)
     hidden, weight, bias = gradient.split_with_sizes([before, heads * features, heads])
     return torch.cat([hidden, weight[:-features], bias[:-1], weight[-features:], bias[-1:]])

@@ -109,13 +109,70 @@ def impala_gradient(
     if value_decisions is None:
         value_decisions = decisions
     return ImpalaGradient(
-        log_probs=_weigh(-pg_advantages, reduction, decisions),
-        entropies=_weigh(torch.full_like(pg_advantages, -entropy_cost), reduction, decisions),
-        values=_weigh(baseline_cost * (values - vs), reduction, value_decisions),
+        log_probs=weigh(-pg_advantages, reduction, decisions),
+        entropies=weigh(torch.full_like(pg_advantages, -entropy_cost), reduction, decisions),
+        values=weigh(baseline_cost * (values - vs), reduction, value_decisions),
     )
 
 
-def _weigh(terms: Tensor, reduction: Reduction, decisions: Tensor | None) -> Tensor:
+def neurd_direction(
+    *,
+    advantages: Tensor,
+    actions: Tensor,
+    log_policies: Tensor,
+    mask: Tensor,
+    entropy_cost: float,
+    largest_weight: float,
+    log_magnets: Tensor | None = None,
+    magnet_cost: float = 0.0,
+) -> Tensor:
+    """Where neural replicator dynamics want every logit to go (Hennes et al. 2020, equation 11), regularised.
+
+        g(a) = 1[a = a_t] min(1 / pi(a_t), c) A_t - alpha (log pi(a) + H(pi)) - eta (d(a) - sum_b pi(b) d(b))
+        d(a) = log pi(a) - log pi_magnet(a)
+
+    Drawn by pi, the first term is on average the advantage A(a) of every choice, which no factor pi(a) makes
+    small. The others are the advantages of -alpha log pi(a) and -eta d(a) as rewards (Perolat et al. 2022,
+    equation 3), of the present decision alone: without what they add to later returns, as magnetic mirror
+    descent has them (Sokota et al. 2023, section 4).
+
+    advantages: [...] A_t. actions: int64 [...]. mask: bool [..., A].
+    log_policies: [..., A] of the policy over legal choices; log_magnets: the same of the magnet. What they
+        hold where a choice is illegal is not read.
+    entropy_cost: alpha. largest_weight: c. magnet_cost: eta.
+    Returns [..., A] without gradient, 0 where illegal.
+    """
+    log_policies = log_policies.detach().masked_fill(~mask, 0.0)
+    policies = log_policies.exp() * mask
+    pulled = entropy_cost * log_policies
+    if log_magnets is not None:
+        pulled = pulled + magnet_cost * (log_policies - log_magnets.detach().masked_fill(~mask, 0.0))
+    pulled = pulled - (policies * pulled).sum(-1, keepdim=True)
+    chosen = log_policies.gather(-1, actions[..., None])
+    weighed = advantages.detach()[..., None] * (-chosen).exp().clamp(max=largest_weight)
+    return (-pulled).scatter_add(-1, actions[..., None], weighed) * mask
+
+
+def neurd_loss(*, logits: Tensor, directions: Tensor, mask: Tensor) -> Tensor:
+    """-sum_a y(a) g(a), y being the logits less their mean over legal choices: [..., A] -> [...].
+
+    directions: from `neurd_direction`.
+    """
+    return -(logits * _centred(directions, mask)).sum(-1)
+
+
+def neurd_gradient(*, directions: Tensor, mask: Tensor) -> Tensor:
+    """Derivative [..., A] of `neurd_loss` for the logits."""
+    return -_centred(directions, mask)
+
+
+def _centred(directions: Tensor, mask: Tensor) -> Tensor:
+    """Less their mean over legal choices, which is the same as centring what they are multiplied with."""
+    mean = directions.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1)
+    return (directions - mean) * mask
+
+
+def weigh(terms: Tensor, reduction: Reduction, decisions: Tensor | None) -> Tensor:
     """What `reduce` passes back where its inputs' derivatives are `terms`."""
     if decisions is not None:
         terms = terms.where(decisions, 0)

@@ -147,6 +147,16 @@ class PolicyNetwork(nn.Module):
             given = prepared[1].forward(core[:, 0], keep=False)[0]
         return self._split(given)[0], core
 
+    def packed(self) -> Packed | None:
+        """All of it, made ready to act in bfloat16, policy parameters first.
+
+        None where there is more to it than dense layers over the observation, or the machine cannot do it.
+        """
+        if not self.only_dense or self.features.seats > 1 or self.log_std is not None:
+            return None
+        layers = [*self._hidden(), self._heads()]
+        return Packed(layers, relu_last=False) if Packed.fits(self.policy.weight, layers) else None
+
     @property
     def only_dense(self) -> bool:
         """Whether dense layers are all there is."""
@@ -212,6 +222,15 @@ class CentralCritic(nn.Module):
         initialise(self)
         nn.init.orthogonal_(self.value.weight, 1.0)
 
+    @property
+    def only_dense(self) -> bool:
+        """Whether dense layers over a state, or over what a single seat sees, are all there is."""
+        return isinstance(self.torso, Flat) and (self.seats or 1) == 1
+
+    def prepared(self, x: Tensor) -> list[Packed | Cast]:
+        """All layers made ready for inputs like x, once."""
+        return [prepare(x, self._layers(), relu_last=False)]
+
     def matrices(self) -> list[nn.Parameter]:
         """Weights between hidden layers: what Muon is for. Neither biases nor the head."""
         return [p for module in (self.torso, self.dense) for p in module.parameters() if p.ndim > 1]
@@ -220,8 +239,10 @@ class CentralCritic(nn.Module):
         """[T, B, *state], or [T, B, S, *observation] where the game has no global state -> [T, B]."""
         steps, columns = seen.shape[:2]
         features = self.torso(seen.flatten(0, 1 if self.seats is None else 2))
-        layers = [*self.dense.layers(), (self.value.weight, self.value.bias)]
-        return dense(features.view(steps * columns, -1), layers, relu_last=False).view(steps, columns)
+        return dense(features.view(steps * columns, -1), self._layers(), relu_last=False).view(steps, columns)
+
+    def _layers(self) -> list[Layer]:
+        return [*self.dense.layers(), (self.value.weight, self.value.bias)]
 
 
 def initialise(network: nn.Module) -> None:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from agents.config import Precision
+from agents.kernels import muon as compiled
 from agents.machine import ALONE, Crew
 
 BETAS = (0.9, 0.999)
@@ -25,8 +27,21 @@ ROUNDS = 5
 class Optimizer:
     """Steps parameters in place. `matrices` are stepped by Muon, `others` by Adam (Kingma, Ba 2015)."""
 
-    def __init__(self, *, matrices: Sequence[Tensor], others: Sequence[Tensor]) -> None:
-        """matrices: of 2 axes or more, those beyond the first taken together; may be empty."""
+    def __init__(
+        self,
+        *,
+        matrices: Sequence[Tensor],
+        others: Sequence[Tensor],
+        momentum: float = BETAS[0],
+        precision: Precision = Precision.AUTO,
+    ) -> None:
+        """matrices: of 2 axes or more, those beyond the first taken together; may be empty.
+
+        momentum: Adam's beta_1.
+        precision: of the products in Muon; bfloat16 serves it as well (Jordan et al. 2024).
+        """
+        self._momentum = momentum
+        self._precision = precision
         self._matrices = list(matrices)
         self._others = list(others)
         self.reset()
@@ -59,7 +74,7 @@ class Optimizer:
     def step(self, *, matrix_learning_rate: float, learning_rate: float, crew: Crew = ALONE) -> None:
         """One step along the gradients. Parameters without one stay as they are. crew: who computes."""
         crew.map(
-            lambda pair: muon(*pair, learning_rate=matrix_learning_rate),
+            lambda pair: muon(*pair, learning_rate=matrix_learning_rate, precision=self._precision),
             list(zip(self._matrices, self._momenta, strict=True)),
         )
         groups = zip(self._others, self._means, self._squares, self._counts, strict=True)
@@ -76,7 +91,7 @@ class Optimizer:
             counts,
             fused=True,
             amsgrad=False,
-            beta1=BETAS[0],
+            beta1=self._momentum,
             beta2=BETAS[1],
             lr=learning_rate,
             weight_decay=0.0,
@@ -86,7 +101,9 @@ class Optimizer:
 
 
 @torch.no_grad()
-def muon(parameter: Tensor, momentum: Tensor, *, learning_rate: float) -> None:
+def muon(
+    parameter: Tensor, momentum: Tensor, *, learning_rate: float, precision: Precision = Precision.AUTO
+) -> None:
     """One step of Muon (Jordan et al. 2024): the momentum's nearest semi-orthogonal matrix, in place.
 
     Scaled by 0.2 sqrt(larger side), so that a number moves as far as Adam would move it at the same
@@ -95,11 +112,15 @@ def muon(parameter: Tensor, momentum: Tensor, *, learning_rate: float) -> None:
     gradient = parameter.grad
     if gradient is None:
         return
+    rate = learning_rate * 0.2 * max(parameter.flatten(1).shape) ** 0.5
+    if precision is not Precision.FLOAT32 and compiled.serves(parameter, gradient, momentum):
+        compiled.step(
+            parameter, gradient, momentum, keep=MOMENTUM, coefficients=NEWTON_SCHULZ, rounds=ROUNDS, rate=rate
+        )
+        return
     momentum.lerp_(gradient, 1 - MOMENTUM)
     ahead = gradient.lerp(momentum, MOMENTUM)
-    update = orthogonal(ahead.flatten(1)).view_as(parameter)
-    scale = 0.2 * max(update.flatten(1).shape) ** 0.5
-    parameter.sub_(update, alpha=learning_rate * scale)
+    parameter.sub_(orthogonal(ahead.flatten(1)).view_as(parameter), alpha=rate)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""How somebody at a table acts: a network with weights, or a script."""
+"""How somebody at a table acts; a network with weights does it as here (a script: `scripted_policy`)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from agents.config import Cooperation, LearnerConfig
+from agents.config import Cooperation, LearnerConfig, Precision
 from agents.distributions import distribution_for
-from agents.machine import VERY_FEW_ROWS, autocast, pad, round_rows
+from agents.kernels.dense import Packed, forward_each
+from agents.machine import VERY_FEW_ROWS, autocast, bfloat16_pays, pad, round_rows
 from agents.networks import PolicyNetwork
-from agents.scripted.base import Rows, Scripted
+from agents.scripted.base import Rows
 from agents.trajectory import seat_places, team_seats
 from envs.game import Array, GameSpec
 
@@ -48,6 +50,8 @@ class Choice(NamedTuple):
     """[n] of the distribution that was sampled from."""
     core: npt.NDArray[np.float32] | None = None
     """[n, 2, H] recurrent state after these rows."""
+    forfeit: str | None = None
+    """What the player did wrong; then nothing else of this means anything."""
 
 
 class Behaviour(Protocol):
@@ -59,6 +63,11 @@ class Behaviour(Protocol):
     """Width of its recurrent state; 0 for none."""
     needs_history: bool
     """Whether it must know all actions of the episode so far."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether it may play one position in two ways."""
+        ...
 
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
         """Decide for every row. core: [n, 2, H] state before them."""
@@ -85,12 +94,25 @@ class NetworkPolicy:
             config.network, spec, self._seats, config.cooperation is Cooperation.JOINT, config.precision
         ).requires_grad_(False)
         self._bounded = spec.choices == 0
+        self.packed: Packed | None = None
+        """The network as a call to C takes it, where it can be had so and weights were loaded."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether it draws its moves."""
+        return not self.greedy
 
     def load(self, weights: Weights, version: int) -> None:
         """Act by these weights from now on."""
         set_weights(self._network, weights)
         self._network.renew()
         self.version = version
+        quick = self._precision is not Precision.FLOAT32 and bfloat16_pays()
+        self.packed = self._network.packed() if quick else None
+
+    def weights(self) -> Weights:
+        """A copy of those that it acts by."""
+        return get_weights(self._network)
 
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
         parameters, after = self.consider(rows, core)
@@ -99,6 +121,8 @@ class NetworkPolicy:
     @torch.inference_mode()
     def consider(self, rows: Rows, core: npt.NDArray[np.float32] | None) -> Considered:
         """What the network says of every row; `draw` makes choices of it."""
+        if self.packed is not None:
+            return Considered(self.parameters_of([self.packed], rows, [slice(0, len(rows.seat))]), None)
         count = len(rows.seat)
         computed = count if self._network.only_dense else round_rows(count)
         observation = pad(torch.from_numpy(rows.observation), computed)
@@ -107,6 +131,11 @@ class NetworkPolicy:
         with autocast(computed, VERY_FEW_ROWS, precision=self._precision):
             parameters, after = self._network.act_parameters(observation, place, before)
         return Considered(parameters[:count], None if after is None else after[:count].numpy())
+
+    def parameters_of(self, packed: Sequence[Packed], rows: Rows, spans: Sequence[slice]) -> Tensor:
+        """Parameters [n, P] of this or other networks of its shape, each for its own span of the rows."""
+        seen = torch.from_numpy(rows.observation).flatten(1)
+        return forward_each(packed, seen, spans)[:, : self._network.parameters_width]
 
     @torch.inference_mode()
     def draw(self, parameters: Tensor, mask: Tensor, chance: Chance) -> Choice:
@@ -119,21 +148,6 @@ class NetworkPolicy:
         chosen = action.numpy()
         played = self._distribution.to_game(action).numpy() if self._bounded else chosen
         return Choice(played, chosen, log_prob.numpy())
-
-
-class ScriptedPolicy:
-    """A scripted player at a table."""
-
-    version = 0
-    core = 0
-
-    def __init__(self, script: Scripted) -> None:
-        self._script = script
-        self.needs_history = script.needs_history
-
-    def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
-        action = self._script.act(rows, chance.numpy)
-        return Choice(action, action, np.zeros(len(action), np.float32))
 
 
 def get_weights(network: torch.nn.Module) -> Weights:

@@ -13,19 +13,22 @@ table when an episode begins. Only decisions of identities that learn at their t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from agents import openings
 from agents.columns import Index
 from agents.policy import Behaviour, Chance, Choice
 from agents.scripted.base import Rows
 from agents.stages import Stages
 from agents.streams import StreamConfig, Streams
-from agents.tables import NOBODY, Seating, TableResult
+from agents.tables import NOBODY, Seating, Table, TableResult
 from agents.together import Request, decide
 from agents.trajectory import Trajectory
 from envs.game import Array, Bools, Box, Discrete, Game, MultiDiscrete, Step
@@ -60,6 +63,7 @@ class Rollout:
         """Begin anew with nobody at any table; what follows is determined by `seed` and the tables."""
         game, chance = np.random.SeedSequence(seed).spawn(2)
         self._step = self.game.reset(int(game.generate_state(1)[0]))
+        self._may_open = openings.may_open(self.game.spec, self._step)
         self._chance = Chance(
             np.random.default_rng(chance), torch.Generator().manual_seed(int(chance.generate_state(1)[0]))
         )
@@ -72,6 +76,17 @@ class Rollout:
             streams.columns.forget()
         for core in self._cores.values():
             core[:] = 0.0
+
+    def open(self, table: Table) -> None:
+        """Let a table wait for copies. All who sit there are in `behaviours`.
+
+        Where none of them varies its play, games begin with moves at random, so that they are not all one
+        game. A game that cannot begin so (`may_open`) begins as ever, whatever the table asks for.
+        """
+        moves = table.opening
+        if not any(self.behaviours[identity].varies for identity in table.holders):
+            moves = max(moves, openings.length(table.episodes // 2, self.game.spec.choices))
+        self.seating.open(replace(table, opening=moves if self._may_open else 0))
 
     def results(self) -> list[TableResult]:
         """Results of the tables whose episodes were all over since the last call."""
@@ -104,40 +119,53 @@ class Rollout:
         holders = self.seating.holder[self._copy, seats]
         if not step.acting.all():
             holders = np.where(step.acting.reshape(-1), holders, NOBODY)
-        observation = step.observation.reshape(len(seats), *step.observation.shape[2:])
-        mask = step.mask.reshape(len(seats), -1)
-        asked: list[tuple[int, Index | slice, Request]] = []
-        for holder, rows in _by_holder(holders):
-            if holder == NOBODY:
-                self._flat_actions[rows] = self._first_legal(mask[rows])
+        opening = self._opening_moves() if self.seating.opens else None
+        if opening is not None:
+            holders = np.where(np.isnan(opening), holders, NOBODY)
+        order, spans = _by_holder(holders)
+        seen = Rows(
+            step.observation.reshape(len(seats), *step.observation.shape[2:])[order],
+            step.mask.reshape(len(seats), -1)[order],
+            seats[order],
+            self._copy[order],
+            self._history_of(self._copy[order]),
+        )
+        actions = self._flat_actions[order]
+        nobodys = spans.pop(NOBODY, None)
+        if nobodys is not None:
+            mask = seen.mask[nobodys]
+            if opening is None:
+                actions[nobodys] = self._first_legal(mask)
             else:
-                asked.append((holder, rows, self._request(holder, rows, seats, observation, mask)))
-        choices = decide([request for _, _, request in asked], self._chance, self._stages)
+                actions[nobodys] = openings.nth_legal(mask, np.nan_to_num(opening[order][nobodys]))
+        requests = [self._request(holder, span, seen) for holder, span in spans.items()]
+        choices = decide(seen, requests, self._chance, self._stages)
         with self._stages("storage"):
-            for (holder, rows, request), choice in zip(asked, choices, strict=True):
-                self._carry_out(holder, rows, request, choice)
+            for holder, request, choice in zip(spans, requests, choices, strict=True):
+                rows = seen.part(request.span)
+                if choice.forfeit:
+                    actions[request.span] = self._first_legal(rows.mask)
+                    self._results += self.seating.forfeit(self.seating.holders[holder][0], choice.forfeit)
+                else:
+                    actions[request.span] = choice.played
+                    self._record(holder, rows, choice)
+            self._flat_actions[order] = actions
         self._length += np.count_nonzero(step.acting, axis=1)
-        if any(behaviour.needs_history for behaviour in self.behaviours.values()):
+        if self._needs_history:
             for row in np.flatnonzero(step.acting.reshape(-1)):
                 self._history[self._copy[row]].append(int(self._flat_actions[row]))
 
-    def _request(
-        self, holder: int, rows: Index | slice, seats: Index, observation: Array, mask: Bools
-    ) -> Request:
+    def _request(self, holder: int, span: slice, seen: Rows) -> Request:
         """Ask one holder for the choices of these rows."""
         behaviour = self.behaviours[self.seating.holders[holder][0]]
-        seats, copies = seats[rows], self._copy[rows]
         core = self._core_of(behaviour)
-        before = None if core is None else core[copies, seats]
-        history = [self._history[copy] for copy in copies] if behaviour.needs_history else None
-        return Request(behaviour, Rows(observation[rows], mask[rows], seats, copies, history), before)
+        return Request(behaviour, span, None if core is None else core[seen.copy[span], seen.seat[span]])
 
-    def _carry_out(self, holder: int, rows: Index | slice, request: Request, choice: Choice) -> None:
-        """Play what was chosen, and record it where the holder learns."""
-        behaviour, seen = request.behaviour, request.rows
+    def _record(self, holder: int, seen: Rows, choice: Choice) -> None:
+        """Keep what came of a decision: its recurrent state, and a row of a stream if the holder learns."""
         identity, learns = self.seating.holders[holder]
+        behaviour = self.behaviours[identity]
         core = self._core_of(behaviour)
-        self._flat_actions[rows] = choice.played
         self.decisions += len(seen.copy)
         if learns:
             self._streams[identity].decide(
@@ -146,6 +174,20 @@ class Rollout:
             )  # fmt: skip
         if core is not None:
             core[seen.copy, seen.seat] = choice.core
+
+    @property
+    def _needs_history(self) -> bool:
+        return any(behaviour.needs_history for behaviour in self.behaviours.values())
+
+    def _history_of(self, copies: Index) -> list[list[int]] | None:
+        """All actions of the episode so far in each of the copies, where somebody asks for them."""
+        return [self._history[copy] for copy in copies] if self._needs_history else None
+
+    def _opening_moves(self) -> npt.NDArray[np.float64]:
+        """[C] what decides a move that is at random; NaN where an episode is past its opening."""
+        moves = np.minimum(self._length, openings.LONGEST)
+        chosen: npt.NDArray[np.float64] = self.seating.openings[np.arange(len(moves)), moves]
+        return chosen
 
     def _first_legal(self, mask: Bools) -> Array:
         """Anything that a copy which plays for nobody may do."""
@@ -204,16 +246,16 @@ class Rollout:
         return held
 
 
-def _by_holder(holders: Index) -> Iterator[tuple[int, Index | slice]]:
-    """(holder, its rows); one slice of all rows where they are one holder's."""
+def _by_holder(holders: Index) -> tuple[Index | slice, dict[int, slice]]:
+    """(an order of the rows that brings those of each holder together, holder -> where they are then)."""
     if (holders == holders[0]).all():
-        yield int(holders[0]), slice(None)
-        return
+        return slice(None), {int(holders[0]): slice(0, len(holders))}
     low = holders.min()
     short = (holders - low).astype(np.uint16) if holders.max() - low < 1 << 16 else holders
     order = np.argsort(short, kind="stable")  # numpy sorts 16 bits by radix, five times as quick
-    for rows in np.split(order, np.flatnonzero(np.diff(holders[order])) + 1):
-        yield int(holders[rows[0]]), rows
+    ordered = holders[order]
+    ends = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(holders)]
+    return order, {int(ordered[first]): slice(first, end) for first, end in pairwise(ends)}
 
 
 def _any_seat(array: Array) -> Index:

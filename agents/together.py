@@ -1,8 +1,9 @@
-"""What everybody decides in one tick: each network's pass over its own rows, one draw for all of them."""
+"""What everybody decides in one tick: networks of one shape in one pass, one draw for all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,22 +15,28 @@ from agents.policy import Behaviour, Chance, Choice, NetworkPolicy
 from agents.scripted.base import Rows
 from agents.stages import Stages
 
+Core = npt.NDArray[np.float32] | None
+
 
 class Request(NamedTuple):
-    """Rows that one behaviour is to decide."""
+    """What one behaviour is to decide."""
 
     behaviour: Behaviour
-    rows: Rows
-    core: npt.NDArray[np.float32] | None
+    span: slice
+    """Its rows, with start and stop."""
+    core: Core
     """[n, 2, H] recurrent state before them; None where it has none."""
 
 
-def decide(requests: Sequence[Request], chance: Chance, stages: Stages) -> list[Choice]:
-    """A choice for every request, in their order; all are of one game. stages: told of the sampling."""
+def decide(seen: Rows, requests: Sequence[Request], chance: Chance, stages: Stages) -> list[Choice]:
+    """A choice for every request, in their order.
+
+    seen: the rows of all of them. stages: told of the sampling.
+    """
     choices: dict[int, Choice] = {}
-    for index, (behaviour, rows, core) in enumerate(requests):
+    for index, (behaviour, span, core) in enumerate(requests):
         if not isinstance(behaviour, NetworkPolicy):
-            choices[index] = behaviour.act(rows, core, chance)
+            choices[index] = behaviour.act(seen.part(span), core, chance)
     for greedy in (False, True):
         group = [
             (index, request.behaviour)
@@ -38,29 +45,51 @@ def decide(requests: Sequence[Request], chance: Chance, stages: Stages) -> list[
         ]
         if group:
             policies = [policy for _, policy in group]
-            drawn = _consider_and_draw(policies, [requests[index] for index, _ in group], chance, stages)
+            drawn = _consider_and_draw(
+                policies, seen, [requests[index] for index, _ in group], chance, stages
+            )
             choices.update(zip([index for index, _ in group], drawn, strict=True))
     return [choices[index] for index in range(len(requests))]
 
 
 def _consider_and_draw(
-    policies: Sequence[NetworkPolicy], requests: Sequence[Request], chance: Chance, stages: Stages
+    policies: Sequence[NetworkPolicy],
+    seen: Rows,
+    requests: Sequence[Request],
+    chance: Chance,
+    stages: Stages,
 ) -> list[Choice]:
-    thoughts = [
-        policy.consider(request.rows, request.core)
-        for policy, request in zip(policies, requests, strict=True)
-    ]
-    parameters = _joined([thought.parameters for thought in thoughts])
-    mask = _joined([torch.from_numpy(request.rows.mask) for request in requests])
+    spans = [request.span for request in requests]
+    parameters, cores = _consider(policies, seen, requests)
+    mask = torch.from_numpy(seen.mask[_together(spans)])
     with stages("sampling"):
         drawn = policies[0].draw(parameters, mask, chance)
-    ends = np.cumsum([len(thought.parameters) for thought in thoughts])
-    spans = [slice(end - len(t.parameters), end) for t, end in zip(thoughts, ends.tolist(), strict=True)]
+    ends = np.cumsum([0, *(span.stop - span.start for span in spans)]).tolist()
+    own = [slice(*between) for between in pairwise(ends)]
     return [
-        Choice(drawn.played[rows], drawn.action[rows], drawn.log_prob[rows], thought.core)
-        for rows, thought in zip(spans, thoughts, strict=True)
+        Choice(drawn.played[rows], drawn.action[rows], drawn.log_prob[rows], core)
+        for rows, core in zip(own, cores, strict=True)
     ]
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+def _consider(
+    policies: Sequence[NetworkPolicy], seen: Rows, requests: Sequence[Request]
+) -> tuple[Tensor, list[Core]]:
+    """Parameters [n, P] of all, one after the other, and recurrent states after their rows."""
+    packed = [policy.packed for policy in policies if policy.packed is not None]
+    if len(packed) == len(policies) and all(net.widths == packed[0].widths for net in packed):
+        spans = [request.span for request in requests]
+        return policies[0].parameters_of(packed, seen, spans), [None] * len(policies)
+    thoughts = [
+        policy.consider(seen.part(request.span), request.core)
+        for policy, request in zip(policies, requests, strict=True)
+    ]
+    parameters = [thought.parameters for thought in thoughts]
+    return parameters[0] if len(parameters) == 1 else torch.cat(parameters), [t.core for t in thoughts]
+
+
+def _together(spans: Sequence[slice]) -> slice | npt.NDArray[np.intp]:
+    """The rows of all spans; in place, where one begins as another ends."""
+    if all(one.stop == other.start for one, other in pairwise(spans)):
+        return slice(spans[0].start, spans[-1].stop)
+    return np.concatenate([np.arange(span.start, span.stop) for span in spans])

@@ -7,11 +7,12 @@ thread, no resets, no masks, no V-trace, no clipping. Both take turns, so that t
 
     learning  forward, loss, backward and step on [T+1, B] frames: the bare loop, and `Learner.update`
     acting    the bare forward pass, and `NetworkPolicy.act`
-    product   `league train` on all cores, beside what those cores would give if they did nothing but the
-              bare loop and, once a decision, the bare forward pass
+    product   `league train` on all cores, beside what those cores give when all of them at once do nothing
+              but the bare loop and, once a decision, the bare forward pass
 
 Times are given by the wall and, in brackets, of the processor. Rates are compared by the latter, core for
-core: other work on the machine disturbs it less.
+core: other work on the machine disturbs it less. Not so the product's: cores that share caches, or are one
+core's two threads, give less together than one of them alone promises.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +40,7 @@ from agents.machine import bfloat16_pays, settle
 from agents.policy import Chance, NetworkPolicy
 from agents.scripted.base import Rows
 from agents.trajectory import Trajectory, allocate
+from benchmarks.processes import watch
 from benchmarks.runs import describe_machine
 from benchmarks.spotlight import FRAMES, PLACES, SIDE, Spotlight
 from coordinator.config import cores
@@ -81,15 +83,8 @@ class Product:
 
     steps_per_second: float
     """Trained."""
-    cpu: float
-    """Milliseconds of the processor that all its processes take for one trained step."""
-    bare_cpu: float
-    """The same of the bare loop and one bare forward pass."""
-
-    @property
-    def bound(self) -> float:
-        """Steps a second of as many cores that do nothing else than the bare work."""
-        return 1000 * cores() / self.bare_cpu
+    bare: float
+    """The same of the bare work, on all cores at once."""
 
 
 class BareBlock(nn.Module):
@@ -144,14 +139,10 @@ def main() -> int:
     acting = [compare_acting(rows, args.rounds) for rows in ACTING]
     product = None
     if args.seconds:
-        product = train(args.seconds, bare_cpu=learning.bare_cpu + acting[0].bare_cpu)
+        product = Product(train(args.seconds), bare_rate(args.seconds / 2))
     if args.json:
         pairs = [{**asdict(pair), "ratio": pair.ratio} for pair in (learning, *acting)]
-        print(
-            json.dumps(
-                {"pairs": pairs, "product": {**asdict(product), "bound": product.bound} if product else None}
-            )
-        )
+        print(json.dumps({"pairs": pairs, "product": asdict(product) if product else None}))
         return 0
     print(describe_machine())
     print("| | bare, ms a decision | ours | ours / bare rate |\n| --- | --- | --- | --- |")
@@ -159,16 +150,26 @@ def main() -> int:
         bare, ours = f"{pair.bare:.3f} ({pair.bare_cpu:.3f})", f"{pair.ours:.3f} ({pair.ours_cpu:.3f})"
         print(f"| {pair.what} | {bare} | {ours} | {pair.ratio:.3f} |")
     if product:
-        rate, bound = product.steps_per_second, product.bound
-        print(f"product: {rate:.0f} trained steps/s; bare work on {cores()} cores: {bound:.0f}/s")
+        rate, bound = product.steps_per_second, product.bare
+        print(f"product: {rate:.0f} trained steps/s; bare work on {cores()} cores at once: {bound:.0f}/s")
         print(f"product / bare work: {rate / bound:.3f}")
-        print(f"product: {product.cpu:.3f} ms of the processor a step, bare work {product.bare_cpu:.3f}")
     return 0
 
 
 def compare_learning(rounds: int) -> Pair:
     """Forward, loss, backward, step on T+1 rows of B columns; a decision is one of T x B."""
     batch = a_batch()
+    learner = Learner(LearnerConfig(NETWORK), SPEC, team=None, seed=0)
+
+    def update() -> None:
+        batch.version[:] = learner.version
+        learner.update(batch)
+
+    return compare(f"learning, {UNROLL + 1} x {COLUMNS}", UNROLL * COLUMNS, bare_loop(batch), update, rounds)
+
+
+def bare_loop(batch: Trajectory) -> Callable[[], None]:
+    """Forward, loss, backward and step of the bare network."""
     frames = torch.from_numpy(batch.observation[:, :, 0])
     actions = torch.from_numpy(batch.action[:, :, 0])
     bare = Bare()
@@ -182,13 +183,19 @@ def compare_learning(rounds: int) -> Pair:
         (values.square().mean() - chosen.mean()).backward()
         optimizer.step()
 
-    learner = Learner(LearnerConfig(NETWORK), SPEC, team=None, seed=0)
+    return loop
 
-    def update() -> None:
-        batch.version[:] = learner.version
-        learner.update(batch)
 
-    return compare(f"learning, {UNROLL + 1} x {COLUMNS}", UNROLL * COLUMNS, loop, update, rounds)
+def bare_acting(frames: np.ndarray[Any, np.dtype[np.uint8]]) -> Callable[[], None]:
+    """A forward pass of the bare network over [N, 84, 84, 4]."""
+    bare, shown = Bare(), torch.from_numpy(frames)[None]
+    state = torch.zeros(1, len(frames), NETWORK.lstm), torch.zeros(1, len(frames), NETWORK.lstm)
+
+    @torch.inference_mode()
+    def forward() -> None:
+        bare(shown, state)
+
+    return forward
 
 
 def compare_acting(rows: int, rounds: int) -> Pair:
@@ -198,15 +205,10 @@ def compare_acting(rows: int, rounds: int) -> Pair:
     mask, seat = np.ones((rows, PLACES), np.bool_), np.zeros(rows, np.int64)
     core = np.zeros((rows, 2, NETWORK.lstm), np.float32)
     seen, chance = Rows(frames, mask, seat, np.arange(rows)), Chance(generator, torch.Generator())
-    bare, shown = Bare(), torch.from_numpy(frames)[None]
-    state = torch.zeros(1, rows, NETWORK.lstm), torch.zeros(1, rows, NETWORK.lstm)
     policy = NetworkPolicy(LearnerConfig(NETWORK), SPEC, team=None)
-
-    @torch.inference_mode()
-    def forward() -> None:
-        bare(shown, state)
-
-    return compare(f"acting, {rows}", rows, forward, lambda: policy.act(seen, core, chance), rounds)
+    return compare(
+        f"acting, {rows}", rows, bare_acting(frames), lambda: policy.act(seen, core, chance), rounds
+    )
 
 
 def compare(
@@ -241,45 +243,39 @@ def a_batch() -> Trajectory:
     return batch
 
 
-def train(seconds: float, *, bare_cpu: float) -> Product:
-    """Run the product, and watch it from outside."""
+def bare_rate(seconds: float) -> float:
+    """Decisions a second of as many processes as there are cores, each of them at the bare work."""
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as processes:
+        return sum(processes.map(_bare_rate, [seconds] * cores()))
+
+
+def _bare_rate(seconds: float) -> float:
+    """Of one process: what a batch needs to be acted, and to be learned from, again and again."""
+    settle()
+    batch = a_batch()
+    learn, act = bare_loop(batch), bare_acting(np.ascontiguousarray(batch.observation[0, :, 0]))
+    learn(), act()
+    decisions, begin = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - begin) < seconds:
+        for _ in range(UNROLL):
+            act()
+        learn()
+        decisions += UNROLL * COLUMNS
+    return decisions / elapsed
+
+
+def train(seconds: float) -> float:
+    """Trained steps a second of the product, after the first quarter of the time."""
     with tempfile.TemporaryDirectory(prefix="league-") as folder:
         run = Path(folder) / "run"
-        command = [str(Path(sys.executable).parent / "league"), "train", "benchmarks.spotlight:Spotlight"]
-        options = ["--run", str(run), "--quiet", "--seconds", str(seconds), *OPTIONS]
-        process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        used: dict[int, float] = {}
-        looks = []
-        while process.poll() is None:
-            time.sleep(0.5)
-            rows = read_metrics(run / "metrics")
-            if rows and rows[-1]["steps"]:
-                used |= processor_seconds(process.pid)
-                looks.append((time.monotonic(), rows[-1]["steps"], sum(used.values())))
-        if process.returncode:
-            raise SystemExit(process.stderr.read() if process.stderr else "")
-    # Metrics come every few seconds: rates are taken between two rows of theirs, not between two looks.
-    fresh = [new for old, new in pairwise(looks) if new[1] > old[1]]
-    if len(fresh) < 4:
-        raise SystemExit(f"--seconds {seconds:g} is too short: only {len(fresh)} figures came of the run")
-    (begin, first, cpu), (end, last, cpu_end) = fresh[len(fresh) // 4], fresh[-1]
-    steps = last - first
-    return Product(steps / (end - begin), 1000 * (cpu_end - cpu) / steps, bare_cpu)
-
-
-def processor_seconds(pid: int) -> dict[int, float]:
-    """Of a process and of all below it that still live, by pid."""
-    seconds = {}
-    try:
-        parent = psutil.Process(pid)
-        for member in [parent, *parent.children(recursive=True)]:
-            times = member.cpu_times()
-            seconds[member.pid] = times.user + times.system
-    except psutil.Error:  # one ended while we looked: what is known of it stays
-        pass
-    return seconds
+        league = Path(sys.executable).parent / "league"
+        command: list[str | Path] = [league, "train", "benchmarks.spotlight:Spotlight", "--run", run]
+        watch([*command, "--quiet", f"--seconds={seconds}", *OPTIONS], seconds)
+        rows = [(row["time"], row["steps"]) for row in read_metrics(run / "metrics") if row["steps"]]
+    if len(rows) < 4:
+        raise SystemExit(f"--seconds {seconds:g} is too short: only {len(rows)} figures came of the run")
+    (begin, first), (end, last) = rows[len(rows) // 4], rows[-1]
+    return float((last - first) / (end - begin))
 
 
 if __name__ == "__main__":

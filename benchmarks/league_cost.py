@@ -5,7 +5,8 @@ One command: `python -m benchmarks.league_cost`.
 Runs `league train connect_four` in rounds, once each way in every round, and prints trained steps a second:
 
     plain     the newest player against itself, no matches that only rate, hardly a snapshot
-    league    PFSP over a pool that soon holds more than 64 snapshots, 5 % of matches only rate
+    league    PFSP over a pool that soon holds more than 64 snapshots, 5 % of matches only rate,
+              and the view is drawn as for a terminal
     actors=N  the league's defaults with N actors; beyond the cores at hand they share them
 """
 
@@ -47,7 +48,7 @@ def main() -> int:
     runs: dict[str, list[Throughput]] = {name: [] for name in ways}
     for seed in range(args.repeat):
         for name, options in ways.items():
-            runs[name].append(measure(args.seconds, seed, options))
+            runs[name].append(measure(args.seconds, seed, options, view=name == "league"))
     if args.json:
         print(json.dumps({name: [asdict(run) for run in done] for name, done in runs.items()}))
         return 0

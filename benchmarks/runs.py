@@ -90,7 +90,7 @@ def weights_of(done: Trained, snapshot: Snapshot) -> Weights:
 
 def action_probabilities(done: Trained, player: Player, weights: Weights) -> Floats:
     """[S, A] what these weights do in the first step of a game without choices that are illegal, by seat."""
-    config = done.config.learner
+    config = done.config.learner_of(player)
     with make_game(done.config.game.name, 1) as game:
         spec, step = game.spec, game.reset(0)
         observation, seats = torch.from_numpy(step.observation[0].copy()), step.seat[0]

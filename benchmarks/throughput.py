@@ -77,12 +77,17 @@ def main() -> int:
     return 0
 
 
-def measure(seconds: float, seed: int, options: Sequence[str]) -> Throughput:
-    """Run the product once, and watch. options: of `league train`."""
+TERMINAL = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+"""Makes a command believe that somebody watches."""
+
+
+def measure(seconds: float, seed: int, options: Sequence[str], *, view: bool = False) -> Throughput:
+    """Run the product once, and watch. options: of `league train`. view: draw its picture for a terminal."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         before = calibrate()
-        watched = watch(train_command(run, seconds, seed, options), seconds)
+        command = train_command(run, seconds, seed, [*options, *([] if view else ["--quiet"])])
+        watched = watch(command, seconds, TERMINAL if view else None)
         rows = read_metrics(run / "metrics")
     points = [(row["time"], row["steps"]) for row in rows if row["run/updates"] > 0]
     stages = {name: value for name, value in rows[-1].items() if name.startswith("stage/")}
@@ -92,7 +97,7 @@ def measure(seconds: float, seed: int, options: Sequence[str]) -> Throughput:
 def train_command(run: Path, seconds: float, seed: int, options: Sequence[str]) -> list[str | Path]:
     """The product's command as a user types it."""
     league: list[str | Path] = [Path(sys.executable).parent / "league", "train", "connect_four"]
-    return [*league, "--run", run, "--quiet", f"--seconds={seconds}", f"--seed={seed}", *options]
+    return [*league, "--run", run, f"--seconds={seconds}", f"--seed={seed}", *options]
 
 
 def measure_peer(peer: Peer, seconds: float, seed: int) -> Throughput:

@@ -1,10 +1,11 @@
 """How long it takes to become strong: `python -m benchmarks.time_to_strength [--system NAME ...]`.
 
 Trains our product with its defaults, and every peer that is installed (benchmarks/peers), and scores the
-policies that they had at scheduled times. Policies are kept during training and scored after it, so that
-scoring takes no time from it. Ours are the run's own snapshots, the newest at each time; a peer saves its
-policy at the first update after each. The time of a policy is that of its file. All play their most likely
-legal move against the same opponents, with the same seeds, half of the games in either seat.
+policies that they had at scheduled times. Policies are kept during training and scored once everybody has
+trained, so that scoring takes no time from it. Ours are the run's own snapshots, the newest at each time; a
+peer saves its policy at the first update after each. The time of a policy is that of its file. All play
+their most likely legal move against the same opponents, with the same seeds, half of the games in either
+seat. Whoever does not reach the goal against the weaker opponent is not scored against the stronger.
 
 The time to a goal is the wall time of the first policy that reached it, start-up and compilation included.
 Runs are added to `time_to_strength.json` in the folder `--out`, which a later call goes on with; the plot
@@ -47,6 +48,7 @@ class Goal:
 
 
 GOALS = (Goal("mcts:100", 400, 0.85), Goal("mcts:1000", 200, 0.5))
+"""The easier first."""
 
 Row = dict[str, Any]
 """What `league eval` says."""
@@ -68,7 +70,7 @@ class Scored:
 
     seconds: float
     rows: dict[str, Row]
-    """By opponent."""
+    """By opponent, as far as it was scored."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Run:
 
     def reached(self, goal: Goal) -> Scored | None:
         """The first policy that played well enough."""
-        good = (p for p in self.policies if p.rows[goal.opponent]["score"] >= goal.score)
+        good = (p for p in self.policies if goal.opponent in p.rows)
+        good = (p for p in good if p.rows[goal.opponent]["score"] >= goal.score)
         return next(good, None)
 
 
@@ -106,13 +109,15 @@ def main() -> int:
     args, rest = parser.parse_known_args()
     file = args.out / "time_to_strength.json"
     runs = read_runs(file)
-    for seed in range(args.seeds):
-        for system in args.system:
-            if system == OURS:
-                run = train_ours(args.seconds, seed, rest)
-            else:
-                run = train_peer(PEERS[system], args.seconds, seed)
-            runs = [other for other in runs if (other.system, other.seed) != (system, seed)] + [run]
+    with tempfile.TemporaryDirectory() as folder:
+        trained = [
+            train(system, seed, args.seconds, rest, Path(folder) / f"{system}-{seed}")
+            for seed in range(args.seeds)
+            for system in args.system
+        ]
+        for run, kept in trained:
+            run.policies.extend(score_all(kept))
+            runs = [other for other in runs if (other.system, other.seed) != (run.system, run.seed)] + [run]
             args.out.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps([asdict(one) for one in runs], indent=1) + "\n")
             print(describe([run]), flush=True)
@@ -121,22 +126,30 @@ def main() -> int:
     return 0
 
 
-def train_ours(seconds: float, seed: int, options: Sequence[str]) -> Run:
-    """Train with the product's own command, then score snapshots with it. options: of `league train`."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        before = calibrate()
-        watched = watch(train_command(run, seconds, seed, options), seconds)
-        after = calibrate()
-        kept = [
-            Kept(when - watched.began, partial(score_snapshot, run, f"{row['player']}@{row['generation']}"))
-            for row in json.loads(league("snapshots", str(run), "--json"))
-            if row["generation"] > 0  # the first was never trained
-            for when in [(run / "snapshots" / row["sha256"] / MANIFEST).stat().st_mtime]
-        ]
-        steps = read_metrics(run / "metrics")[-1]["steps"]
-        policies = score_all(scheduled(kept))
-    return Run(OURS, seed, seconds, steps, before, after, describe_machine(), policies)
+def train(
+    system: str, seed: int, seconds: float, options: Sequence[str], folder: Path
+) -> tuple[Run, list[Kept]]:
+    """Train one system once: (the run without scores, its policies). options: of `league train`."""
+    folder.mkdir()
+    teach = partial(train_ours, options=options) if system == OURS else partial(train_peer, PEERS[system])
+    before = calibrate()
+    steps, kept = teach(seconds, seed, folder)
+    run = Run(system, seed, seconds, steps, before, calibrate(), describe_machine(), policies=[])
+    print(f"{system}, seed {seed}: {steps} decisions trained, {len(kept)} policies kept", flush=True)
+    return run, kept
+
+
+def train_ours(seconds: float, seed: int, folder: Path, options: Sequence[str]) -> tuple[int, list[Kept]]:
+    """With the product's own command: (decisions trained, snapshots)."""
+    run = folder / "run"
+    watched = watch(train_command(run, seconds, seed, [*options, "--quiet"]), seconds)
+    kept = [
+        Kept(when - watched.began, partial(score_snapshot, run, f"{row['player']}@{row['generation']}"))
+        for row in json.loads(league("snapshots", str(run), "--json"))
+        if row["generation"] > 0  # the first was never trained
+        for when in [(run / "snapshots" / row["sha256"] / MANIFEST).stat().st_mtime]
+    ]
+    return read_metrics(run / "metrics")[-1]["steps"], scheduled(kept)
 
 
 def score_snapshot(run: Path, identity: str, goal: Goal) -> Row:
@@ -146,18 +159,12 @@ def score_snapshot(run: Path, identity: str, goal: Goal) -> Row:
     return row
 
 
-def train_peer(peer: Peer, seconds: float, seed: int) -> Run:
-    """Train a peer, then score what it saved."""
-    with tempfile.TemporaryDirectory() as folder:
-        before = calibrate()
-        task = Task(seconds, seed, SCHEDULE, Path(folder))
-        watched = watch(peer.command(task), seconds, KEEP_BUFFERS)
-        after = calibrate()
-        files = sorted((file.stat().st_mtime - watched.began, file) for file in Path(folder).glob("*.npz"))
-        kept = [Kept(when, partial(score_file, file)) for when, file in files]
-        steps = read_trained(watched.lines)[-1][1]
-        policies = score_all(kept)
-    return Run(peer.name, seed, seconds, steps, before, after, describe_machine(), policies)
+def train_peer(peer: Peer, seconds: float, seed: int, folder: Path) -> tuple[int, list[Kept]]:
+    """With its own program: (decisions trained, what it saved)."""
+    watched = watch(peer.command(Task(seconds, seed, SCHEDULE, folder)), seconds, KEEP_BUFFERS)
+    files = sorted((file.stat().st_mtime - watched.began, file) for file in folder.glob("*.npz"))
+    kept = [Kept(when, partial(score_file, file)) for when, file in files]
+    return read_trained(watched.lines)[-1][1], kept
 
 
 def score_file(file: Path, goal: Goal) -> Row:
@@ -174,8 +181,17 @@ def scheduled(kept: Sequence[Kept]) -> list[Kept]:
 
 
 def score_all(kept: Sequence[Kept]) -> list[Scored]:
-    """Every policy against every opponent."""
-    return [Scored(policy.seconds, {goal.opponent: policy.score(goal) for goal in GOALS}) for policy in kept]
+    """Every policy against one opponent after the other, as long as it reaches the goals."""
+    return [Scored(policy.seconds, _score(policy)) for policy in kept]
+
+
+def _score(policy: Kept) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
+    for goal in GOALS:
+        rows[goal.opponent] = policy.score(goal)
+        if rows[goal.opponent]["score"] < goal.score:
+            break
+    return rows
 
 
 def read_runs(file: Path) -> list[Run]:
@@ -206,8 +222,10 @@ def _cell(run: Run, goal: Goal) -> str:
     if found := run.reached(goal):
         row = found.rows[goal.opponent]
         return f"{found.seconds:.0f} s: {_interval(row)}"
-    best = max((p.rows[goal.opponent] for p in run.policies), key=lambda row: row["score"], default=None)
-    reason = "no policy kept" if best is None else f"best {_interval(best)}"
+    rows = [p.rows[goal.opponent] for p in run.policies if goal.opponent in p.rows]
+    best = max(rows, key=lambda row: row["score"], default=None)
+    missing = "not asked" if run.policies else "no policy kept"
+    reason = missing if best is None else f"best {_interval(best)}"
     return f"not in {run.seconds:.0f} s ({reason})"
 
 
@@ -228,8 +246,9 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     figure, panels = plt.subplots(1, len(GOALS), figsize=(5 * len(GOALS), 3.6), sharey=True)
     for panel, goal in zip(panels, GOALS, strict=True):
         for run in runs:
-            seconds = [policy.seconds for policy in run.policies]
-            scores = [policy.rows[goal.opponent]["score"] for policy in run.policies]
+            scored = [policy for policy in run.policies if goal.opponent in policy.rows]
+            seconds = [policy.seconds for policy in scored]
+            scores = [policy.rows[goal.opponent]["score"] for policy in scored]
             panel.plot(seconds, scores, f"C{systems.index(run.system)}", marker=".", lw=1.0)
         panel.axhline(goal.score, color="grey", ls="--", lw=1.0)
         panel.set(

@@ -8,7 +8,7 @@ It waits for nobody. Both runtimes drive it: inline in step with the learner, Ra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from agents.policy import NetworkPolicy, Weights
@@ -19,7 +19,7 @@ from agents.trajectory import Trajectory
 from coordinator.config import RunConfig
 from coordinator.policies import Policies
 from envs.game import Game
-from league.players import Match, Outcome, PairResult, Player, Purpose, ReturnSum
+from league.players import Match, Outcome, PairResult, Player, Purpose, ReturnSum, SwappedPairs
 
 
 class Seated(NamedTuple):
@@ -47,7 +47,7 @@ class Actor:
         self._seated: dict[int, Seated] = {}
         self.rollout = Rollout(
             game,
-            {name: config.stream_config(player.team) for name, player in players.items()},
+            {name: config.stream_config(player) for name, player in players.items()},
             stages,
         )
 
@@ -94,14 +94,19 @@ class Actor:
             self.rollout.behaviours[identity] = self._policies.get(identity)
         learners = self._live.keys() & set(holders) if match.purpose is Purpose.TRAIN else ()
         self._seated[match.id] = Seated(match, attempt)
-        self.rollout.seating.open(Table(match.id, holders, match.episodes, frozenset(learners)))
+        self.rollout.open(
+            Table(match.id, holders, match.episodes, frozenset(learners), match.opening, match.seed)
+        )
 
     def outcomes(self) -> list[tuple[Match, Outcome]]:
         """Matches that ended since the last call, with what came of them."""
         ended = [(self._seated.pop(result.key), result) for result in self.rollout.results()]
         if ended:
             self._dismiss()
-        return [(seated.match, _outcome(seated.attempt, result)) for seated, result in ended]
+        return [
+            (seated.match, _outcome(seated.attempt, result, seated.match, self._teams))
+            for seated, result in ended
+        ]
 
     def batches(self) -> list[tuple[str, Trajectory]]:
         """(player, batch) for every batch that was filled since the last call."""
@@ -114,7 +119,9 @@ class Actor:
             del self.rollout.behaviours[identity]
 
 
-def _outcome(attempt: int, result: TableResult) -> Outcome:
+def _outcome(attempt: int, result: TableResult, match: Match, teams: Sequence[str]) -> Outcome:
+    """teams: in the game's order."""
+    first = match.teams[teams[0]]
     return Outcome(
         match=result.key,
         attempt=attempt,
@@ -122,4 +129,7 @@ def _outcome(attempt: int, result: TableResult) -> Outcome:
         decisions=result.decisions,
         pairs=tuple(PairResult(*pair) for pair in result.pairs),
         returns=tuple(ReturnSum(*entry) for entry in result.returns),
+        forfeits=result.forfeits,
+        swapped=SwappedPairs(first, result.swapped) if result.swapped else None,
+        rankings=tuple(dict(zip(teams, places, strict=True)) for places in result.places),
     )

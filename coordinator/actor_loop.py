@@ -119,7 +119,12 @@ class ActorLoop:
 
     def _make_actor(self, game: Game) -> Actor:
         policies = Policies(
-            self._config.learner, game.spec, self._snapshots, self._store.snapshots, self._players
+            self._config,
+            game.spec,
+            self._snapshots,
+            self._store.snapshots,
+            self._store.players(),
+            patience=self._config.runtime.script_seconds,
         )
         actor = Actor(self._config, game, self._players, policies, self._stages)
         actor.reset(int.from_bytes(os.urandom(4)))

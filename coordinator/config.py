@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from agents.config import LearnerConfig, RolloutConfig
 from agents.streams import StreamConfig
 from league.config import LeagueConfig
+from league.pbt import PbtConfig
+from league.players import Player
+from league.teams import named_for
 
 SHORTEST_PATIENCE = 1.0
 """Seconds: below, an actor would be killed between two beats of its heart."""
@@ -74,7 +78,8 @@ class RuntimeConfig:
     inbox: int = 1
     """Shipments that wait for a learner before actors are held back; more of them only grow older."""
     hang_seconds: float = 60.0
-    """An actor whose game has not moved for so long is killed and started anew."""
+    """An actor whose game has not moved for so long is killed and started anew; a scripted player that thinks
+    for half of it over its moves of one tick forfeits."""
     lease_seconds: float = 90.0
     """A match whose actor has been silent for so long is offered again; longer than `hang_seconds`."""
 
@@ -82,6 +87,11 @@ class RuntimeConfig:
     def actor_count(self) -> int:
         """`actors`, or what the cores at hand suggest."""
         return self.actors or max(1, cores() - 1)
+
+    @property
+    def script_seconds(self) -> float:
+        """That a scripted player may think: less than would have its actor killed."""
+        return self.hang_seconds / 2
 
     @property
     def layout(self) -> Layout:
@@ -130,13 +140,21 @@ class RunConfig:
     game: GameConfig
     """What is played."""
     learner: LearnerConfig = LearnerConfig()
-    """How every player learns."""
+    """How every player learns that has no variant."""
+    variants: Mapping[str, LearnerConfig] = field(default_factory=dict, metadata={"over": "learner"})
+    """How players of these names learn: `variants.main-2.algorithm.entropy_cost`, and what is not given as in
+    `learner`. Where teams differ, `main` is the first player of every team, `main-2` the second, …"""
     rollout: RolloutConfig = RolloutConfig()
     """How games are played and cut."""
     league: LeagueConfig = LeagueConfig()
     """Who plays whom, and when a player is frozen."""
+    pbt: PbtConfig = PbtConfig()
+    """Whether and how players of one role copy one another and vary their hyper-parameters."""
     runtime: RuntimeConfig = RuntimeConfig()
     """Where it runs."""
+    initialize_from: str = ""
+    """RUN@N, or RUN:PLAYER@N for one player: begin from generation N of another run, and take over its
+    ancestors with their results; empty for first weights."""
     seed: int = 0
     """Everything random follows from it; runs with the same seed differ only where processes race."""
 
@@ -153,12 +171,27 @@ class RunConfig:
                 "inline, a round lasts until its matches are over, and only then is it written"
             )
 
-    def stream_config(self, team: str | None) -> StreamConfig:
-        """How the decisions of a player are cut. team: the one that it is bound to, if any."""
+    def learner_of(self, player: Player) -> LearnerConfig:
+        """How a player learns: by its variant, else by `learner`."""
+        return self.learner if (name := self.variant_of(player)) is None else self.variants[name]
+
+    def variant_of(self, player: Player) -> str | None:
+        """Name of the variant that is meant for a player: its own goes before its team's plain one."""
+        meant = [name for name in self.variants if is_meant(name, player)]
+        return player.name if player.name in meant else next(iter(meant), None)
+
+    def stream_config(self, player: Player) -> StreamConfig:
+        """How the decisions of a player are cut."""
+        learner = self.learner_of(player)
         return StreamConfig(
             unroll=self.rollout.unroll,
-            batch=self.learner.algorithm.batch,
-            cooperation=self.learner.cooperation,
-            team=team,
-            core=self.learner.network.lstm,
+            batch=learner.algorithm.batch,
+            cooperation=learner.cooperation,
+            team=player.team,
+            core=learner.network.lstm,
         )
+
+
+def is_meant(name: str, player: Player) -> bool:
+    """Whether a variant of this name is that player's: `main-2` is `predator-2`'s, bound to the predators."""
+    return name == player.name or (player.team is not None and named_for(player.team, name) == player.name)

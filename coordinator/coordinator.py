@@ -9,32 +9,34 @@ log. Inline nobody reports: `record` takes results as they come, and `commit` wr
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from bisect import insort
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from agents.scripted import make_scripted
 from coordinator.archive import Archive
 from coordinator.config import RunConfig
+from coordinator.first_players import first_players
+from coordinator.snapshots import SnapshotError, SnapshotStore
 from coordinator.store import Store
 from coordinator.store_types import Checkpoint, Commit, LoggedResult, RunState
 from envs.game import GameSpec
+from league.config import LeagueConfig
 from league.ledger import Ledger
 from league.matchmaking import evaluator, make_match, matchmaker
 from league.past import Past
-from league.players import NAME, LeagueError, Match, Outcome, Player, Role, Snapshot
-from league.promotion import decide_freeze
+from league.pbt import Turn, next_turn, turned
+from league.players import Match, Outcome, Player, Snapshot
+from league.promotion import decide_freeze, decide_reset, reset
+from league.purpose import toss
 from league.view import LeagueView
 
 SCRIPTED = ("random",)
 """Scripted players that evaluation matches may draw: the leaderboard's fixed point."""
 PAGE = 1000
-OF_ANY_TEAM = re.compile("(main|league)(-.*)?")
-"""Names of players that say no team: where teams differ, each team gets its own of them."""
 
 
 class Coordinator:
@@ -46,13 +48,11 @@ class Coordinator:
         self._store = store
         self._archive = archive
         store.begin_epoch()
-        self.players: dict[str, Player] = store.players() or first_players(config, spec)
+        # In the order of the configuration, not of the store: draws and seeds go by it, also after a resume.
+        self.players: dict[str, Player] = {**first_players(config, spec), **store.players()}
         self.snapshots: list[Snapshot] = store.snapshots()
-        fold = store.fold()
         league = config.league
-        self.ledger = (
-            Ledger.from_json(fold) if fold else Ledger(decay=league.payoff_decay, elo_k=league.elo_k)
-        )
+        self.ledger = stored_ledger(store, league)
         self._next_match = store.next_match()
         self._recorded: list[tuple[Match, Outcome]] = []
         self._frozen: list[Snapshot] = []
@@ -86,7 +86,8 @@ class Coordinator:
 
     def propose(self, count: int) -> list[Match]:
         """The next matches. What match N is follows from the seed, N and the league at that moment."""
-        view = replace(self.view(), snapshots=self._playable)
+        present = {name: player for name, player in self.players.items() if name not in self._left_out}
+        view = replace(self.view(), players=present, snapshots=self._playable)
         matches = [self._make_match(view, self._next_match + i) for i in range(count)]
         self._next_match += count
         return matches
@@ -94,16 +95,22 @@ class Coordinator:
     def _make_match(self, view: LeagueView, number: int) -> Match:
         generator = np.random.default_rng([self.config.seed, number])
         player = view.learners[number % len(view.learners)]
-        proposal = None
-        if generator.random() < self.config.league.evaluate_share:
-            proposal = self._evaluator(view, generator)
+        coin = toss(self.config.league.evaluate_share, view.ledger.effort, generator)
+        proposal = self._evaluator(view, generator) if coin.evaluates else None
         proposal = proposal or self._matchmaker(view, player, generator)
+        proposal = replace(proposal, reason=proposal.reason | coin.reason())
         seed = int(generator.integers(2**31))
         return make_match(proposal, number, self.config.league.episodes, seed, view)
 
-    def leave_out(self, identity: str) -> None:
-        """A snapshot whose file is damaged is drawn no more, until the next start."""
-        self._left_out.add(identity)
+    def leave_out_damaged(self, match: Match, files: SnapshotStore) -> None:
+        """Whoever plays this match by a damaged file is drawn no more, until the next start."""
+        weights = {player.name: player.weights for player in self.players.values() if player.weights}
+        weights |= {snapshot.name: snapshot.sha256 for snapshot in self.snapshots}
+        for identity in weights.keys() & {*match.teams.values()}:
+            try:
+                files.read(weights[identity])
+            except SnapshotError:
+                self._left_out.add(identity)
         self._index()
 
     def _index(self) -> None:
@@ -151,15 +158,43 @@ class Coordinator:
     def froze(self, name: str, sha256: str, steps: int, reason: str) -> Snapshot:
         """A player's copy is safe on disk: its next generation begins. Written by the next commit."""
         player = self.players[name]
-        parent = f"{name}@{player.generation - 1}" if player.generation else None
-        snapshot = Snapshot(name, player.generation, sha256, parent, steps, reason)
+        snapshot = Snapshot(name, player.generation, sha256, player.parent, steps, reason)
         self.players[name] = replace(
             player, generation=player.generation + 1, steps=max(steps, player.steps), frozen_at=steps
         )
-        self.snapshots.append(snapshot)
+        insort(self.snapshots, snapshot, key=lambda one: one.order)
         self._index()
         self._frozen.append(snapshot)
         return snapshot
+
+    def resets_due(self) -> dict[str, str]:
+        """Players to begin anew now -> why: never before a commit has registered the copy."""
+        waiting = {snapshot.player for snapshot in self._frozen}
+        view = self.view()
+        reasons = {}
+        for player in view.learners:
+            reason = decide_reset(player, view, self.config.league, self.config.seed)
+            if reason and player.name not in waiting:
+                reasons[player.name] = reason
+        return reasons
+
+    def was_reset(self, name: str, reason: str) -> None:
+        """A learner began anew. The next commit writes that, together with its checkpoint."""
+        self.players[name] = reset(self.players[name], reason)
+
+    def turn(self) -> Turn | None:
+        """The turn of population-based training that is due now, if any."""
+        return next_turn(self.view(), self.config.pbt, self.config.league.snapshot_steps, self.config.seed)
+
+    def took_turn(self, turn: Turn) -> None:
+        """A learner carried it out. The next commit writes it, with the checkpoint of what came of it."""
+        rival = None if turn.rival is None else self.players[turn.rival]
+        self.players[turn.player] = turned(self.players[turn.player], turn, rival)
+
+    def withdraw(self, names: Collection[str]) -> None:
+        """Let no match count any more in which one of these players is seated as it is now."""
+        matches = [one.id for one in self._store.open_matches() if set(one.match.teams.values()) & {*names}]
+        self._store.withdraw(matches)
 
     # --- writing -----------------------------------------------------------------------------------
 
@@ -185,49 +220,7 @@ class Coordinator:
         self._archive.take_over(self._store, folded=self.ledger.seq)
 
 
-def first_players(config: RunConfig, spec: GameSpec) -> dict[str, Player]:
-    """The league's players at the start of a run, bound to teams where the game is not symmetric.
-
-    Raises LeagueError where a player's name says no team, or a team has no main; AgentError where a scripted
-    player is unknown or cannot play the game.
-    """
-    roles = config.league.roles
-    for name in config.league.scripted:
-        make_scripted(name, spec)
-    if spec.symmetric or len(spec.teams) == 1:
-        return {name: Player(name, role) for name, role in roles.items()}
-    scripted = {name: Player(name, role) for name, role in roles.items() if not role.learns}
-    learning = {name: role for name, role in roles.items() if role.learns}
-    if all(OF_ANY_TEAM.fullmatch(name) for name in learning):
-        learning = {_named_for(team, name): role for team in spec.teams for name, role in learning.items()}
-    players = {name: Player(name, role, _team_of(name, spec.teams)) for name, role in learning.items()}
-    for team in spec.teams:
-        if team not in {player.team for player in players.values() if player.role is Role.MAIN}:
-            mains = [name for name, role in learning.items() if role is Role.MAIN]
-            raise LeagueError(
-                f"league.players {', '.join(mains)}: nobody plays team {team} of {spec.name}; "
-                f"name a player {player_name(team)}"
-            )
-    return players | scripted
-
-
-def _named_for(team: str, name: str) -> str:
-    """`main-2` -> `predator-2`, `league-exploiter` -> `predator-league-exploiter`."""
-    return re.sub("^(main-|main$)?", f"{player_name(team)}-", name, count=1).rstrip("-")
-
-
-def player_name(team: str) -> str:
-    """A team's name as a player may bear it."""
-    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in team.lower()).strip("._-")
-    return name if NAME.fullmatch(name) else "player"
-
-
-def _team_of(name: str, teams: Iterable[str]) -> str:
-    """`predator-2` plays `predator`."""
-    for team in teams:
-        if name == player_name(team) or name.startswith(player_name(team) + "-"):
-            return team
-    allowed = ", ".join(player_name(team) for team in teams)
-    raise LeagueError(
-        f"league.players {name}: begins with no team's name; allowed are {allowed}, with -2, -3, …"
-    )
+def stored_ledger(store: Store, league: LeagueConfig) -> Ledger:
+    """The ledger as it was last committed; empty where none was."""
+    fold = store.fold()
+    return Ledger.from_json(fold) if fold else Ledger(decay=league.payoff_decay, elo_k=league.elo_k)

@@ -63,6 +63,7 @@ def durability(subject: Subject) -> Check:
 def snapshots(subject: Subject) -> Check:
     """Every registered snapshot is on disk as it was written."""
     registered = {snapshot.name: snapshot.sha256 for snapshot in subject.store.snapshots()}
+    registered |= {name: one.weights for name, one in subject.store.players().items() if one.weights}
     return _verified("snapshots", SnapshotStore(subject.run.snapshots), registered)
 
 

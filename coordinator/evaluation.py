@@ -36,7 +36,8 @@ def evaluate(
 
     Identities are `main`, `main@12`, `main@latest`, `random`, `minimax`, `mcts:100`, `module:factory`.
     greedy: networks play their most likely move. In a game of one team nobody is `against`.
-    Raises LeagueError where nobody is called so or the two cannot meet, SnapshotError for a damaged file.
+    Raises LeagueError where nobody is called so, the two cannot meet or one cannot play on, SnapshotError for
+    a damaged file.
     """
     settle()
     config = load_config(run)
@@ -58,16 +59,21 @@ def meet(
     *,
     seed: int,
 ) -> Json:
-    """Play `games`, and count them for `player`. holders: identity of every team in the first episode."""
+    """Play `games`, and count them for `player`. holders: identity of every team in the first episode.
+
+    Where neither varies its play, games begin with moves at random (`Rollout.open`), so that they differ.
+    Raises LeagueError where one of the two could not play on.
+    """
     rollout = Rollout(game, {})
     rollout.reset(seed)
     rollout.behaviours = dict(acting)
-    rollout.seating.open(Table(0, holders, games))
+    rollout.open(Table(0, holders, games, seed=seed))
     while not (results := rollout.results()):
         rollout.tick()
+    (result,) = undisputed(results)
     if len(game.spec.teams) == 1:
-        return _returns(player, results[0])
-    return _scores(player, against, holders[0] == player, results[0])
+        return _returns(player, result)
+    return _scores(player, against, holders[0] == player, result)
 
 
 class Behaviours:
@@ -81,7 +87,7 @@ class Behaviours:
         self._checkpoints = store.checkpoints()
         self._learned = SnapshotStore(run.checkpoints)
         self._policies = Policies(
-            config.learner,
+            config,
             spec,
             SnapshotStore(run.snapshots),
             lambda: self._snapshots,
@@ -100,13 +106,20 @@ class Behaviours:
             return own[-1]
         if identity in own:
             return identity
+        if not own:
+            raise LeagueError(f"{identity}: {player} has no snapshots")
         close = get_close_matches(identity, own, n=1) or own[-1:]
         hint = f"; did you mean {close[0]}?" if close else ""
         raise LeagueError(f"{identity}: {player} has {len(own)} snapshots, 0 to {len(own) - 1}{hint}")
 
+    def team(self, identity: str) -> str | None:
+        """The team that it is bound to; None where it plays any."""
+        return _team(self._players, identity)
+
     def get(self, identity: str) -> Behaviour:
         """How it acts: a live player by its last checkpoint, as it would be frozen."""
-        if identity not in self._players:
+        player = self._players.get(identity)
+        if player is None or not player.role.learns:
             return self._policies.get(identity)
         if identity not in self._checkpoints:
             raise LeagueError(f"{identity} has no checkpoint yet: let the run train for a while")
@@ -114,6 +127,14 @@ class Behaviours:
         tensors, meta = self._learned.read(self._checkpoints[identity].sha256)
         policy.load(tensors["mean"], meta["version"])
         return policy
+
+
+def undisputed(results: list[TableResult]) -> list[TableResult]:
+    """The same. Raises LeagueError where somebody could not play on: what such games return means nothing."""
+    for result in results:
+        for identity, what in result.forfeits.items():
+            raise LeagueError(f"{identity} forfeited: {what}")
+    return results
 
 
 def seats_of(spec: GameSpec, players: Mapping[str, Player], player: str, against: str) -> tuple[str, ...]:
@@ -138,12 +159,12 @@ def _team(players: Mapping[str, Player], identity: str) -> str | None:
 def _scores(player: str, against: str, first: bool, result: TableResult) -> Json:
     """Wins, draws and losses of `player`, in total and by seat."""
     seats = {True: [0, 0, 0], False: [0, 0, 0]}
-    for index, (home, _, wins, draws, losses) in enumerate(result.pairs):
+    for index, (home, _, wins, draws, losses, _) in enumerate(result.pairs):
         at_home = (home == player) if player != against else (index == 0) == first
         counts = (wins, draws, losses) if at_home else (losses, draws, wins)
         seats[at_home] = [a + b for a, b in zip(seats[at_home], counts, strict=True)]
     total = [a + b for a, b in zip(seats[True], seats[False], strict=True)]
-    score, low, high = _interval(*total)
+    score, low, high = score_interval(*total)
     return {
         "player": player,
         "against": against,
@@ -151,8 +172,8 @@ def _scores(player: str, against: str, first: bool, result: TableResult) -> Json
         "score": score,
         "score_low": low,
         "score_high": high,
-        "as_first": {**_counts(seats[True]), "score": _interval(*seats[True])[0]},
-        "as_second": {**_counts(seats[False]), "score": _interval(*seats[False])[0]},
+        "as_first": {**_counts(seats[True]), "score": score_interval(*seats[True])[0]},
+        "as_second": {**_counts(seats[False]), "score": score_interval(*seats[False])[0]},
     }
 
 
@@ -160,7 +181,7 @@ def _counts(counts: list[int]) -> Json:
     return {"games": sum(counts), "wins": counts[0], "draws": counts[1], "losses": counts[2]}
 
 
-def _interval(wins: int, draws: int, losses: int) -> tuple[float | None, float | None, float | None]:
+def score_interval(wins: int, draws: int, losses: int) -> tuple[float | None, float | None, float | None]:
     """Mean score of a game and its 95 % interval (Wilson's, with the variance that draws leave)."""
     games = wins + draws + losses
     if not games:

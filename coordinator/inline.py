@@ -8,6 +8,14 @@ on, so nothing lives outside the learners and the store when it is committed. A 
 on from the last commit and makes the same rounds again: the same weights, payoff, ratings and matches.
 Rounds end at multiples of `round_steps`, wherever a run was asked to stop: a goal is reached by the end of a
 round. Only a time limit or Ctrl-C ends one early.
+
+    round ends ──> freeze ──> commit ──> reset ──> next round
+
+Who may begin anew after it was frozen (an exploiter) is frozen between rounds only. So its copy is
+registered before its learner is reset, and it plays no match half by the old and half by the first weights.
+What a reset did is written by the next commit, with the checkpoint: a kill before that undoes both, and the
+same reset is decided again. Turns of population-based training come with the resets, for the same reasons;
+whoever is to be overwritten is frozen first, which the same commit writes.
 """
 
 from __future__ import annotations
@@ -51,18 +59,19 @@ class Inline:
         self._session = session
         self._make_game = make_game
         self._checkpoints = SnapshotStore(run.checkpoints)
-        snapshots = SnapshotStore(run.snapshots)
+        self._snapshots = snapshots = SnapshotStore(run.snapshots)
         self._players = coordinator.players_that_learn()
         self._learners = Learners(
             config, coordinator.spec, self._players, checkpoints=self._checkpoints, snapshots=snapshots
         )
         self._learners.restore(store.checkpoints())
         self._policies = Policies(
-            config.learner,
+            config,
             coordinator.spec,
             snapshots,
             lambda: coordinator.snapshots,
-            self._players,
+            coordinator.players,
+            patience=config.runtime.script_seconds,
         )
         self._stages = Stages()
         """What the actor is busy with; the learners have their own."""
@@ -73,11 +82,13 @@ class Inline:
 
     def run(self) -> None:
         """Rounds, until the goal is reached or somebody asks to stop."""
-        self._freeze()
+        self._freeze(between_rounds=True)
         self._commit(RunState.RUNNING)
         self._session.begin()
         actor = self._make_actor()
         while not (self._session.reached or self._session.interrupted):
+            self._reset()
+            self._take_turns()
             try:
                 self._round(actor)
             except GameError as error:
@@ -87,6 +98,7 @@ class Inline:
                     raise
                 self._session.note(f"{error}; started anew ({self._failures} of {FAILURES})")
                 actor = self._make_actor()
+            self._freeze(between_rounds=True)
             self._commit(RunState.RUNNING)
         actor.rollout.game.close()
         self._commit(RunState.FINISHED if self._session.reached else RunState.STOPPED)
@@ -121,8 +133,9 @@ class Inline:
             self._session.trained(self._learners.figures(), self._learners.steps(), self._learners.versions())
         for match, outcome in actor.outcomes():
             self._coordinator.record(match, outcome)
+            self._session.note_forfeits(match, outcome)
             self._failures = 0
-            self._freeze()
+            self._freeze(between_rounds=False)
         self._session.spent("actor", self._stages.shares())
         self._session.spent("learner", self._learners.stages.shares())
         self._session.show()
@@ -141,6 +154,7 @@ class Inline:
                 if str(error) not in self._unplayable:
                     self._unplayable.add(str(error))
                     self._session.note(str(error))
+                self._coordinator.leave_out_damaged(match, self._snapshots)
 
     def _note_idle(self, before: Mapping[str, int]) -> None:
         """Name, once, whoever acts so rarely that no batch was full at the end of a whole round."""
@@ -158,12 +172,33 @@ class Inline:
             if actor.version(name) != self._learners.version(name) or not self._learners.version(name):
                 actor.load(name, *self._learners.weights(name))
 
-    def _freeze(self) -> None:
+    def _freeze(self, *, between_rounds: bool) -> None:
         """Freeze whoever is due. The copy is on disk before anyone may speak of it."""
         for name, reason in self._coordinator.due().items():
-            sha256, steps = self._learners.freeze(name)
-            snapshot = self._coordinator.froze(name, sha256, steps, reason)
-            self._session.note(f"{snapshot.name} frozen: {reason}")
+            if self._players[name].role.begins_anew and not between_rounds:
+                continue
+            self._freeze_one(name, reason)
+
+    def _freeze_one(self, name: str, reason: str) -> None:
+        sha256, steps = self._learners.freeze(name)
+        snapshot = self._coordinator.froze(name, sha256, steps, reason)
+        self._session.note(f"{snapshot.name} frozen: {reason}")
+
+    def _reset(self) -> None:
+        """Let whoever is due begin anew: its copy was registered by the commit before."""
+        for name, reason in self._coordinator.resets_due().items():
+            self._learners.reset(name)
+            self._coordinator.was_reset(name, reason)
+            self._session.note(f"{name} reset: {reason}")
+
+    def _take_turns(self) -> None:
+        """Population-based training, one turn after another: what one changes, the next one sees."""
+        while (turn := self._coordinator.turn()) is not None:
+            if turn.farewell is not None:
+                self._freeze_one(turn.player, turn.farewell)
+            self._learners.turn(turn)
+            self._coordinator.took_turn(turn)
+            self._session.note(f"{turn.player} {turn.reason}")
 
     def _commit(self, state: RunState) -> None:
         """Files first, then the store: what the store speaks of is on disk."""

@@ -11,8 +11,16 @@ from functools import partial
 from typing import Any
 
 from coordinator.archive import Archive
+from coordinator.branch import begin
 from coordinator.config import RunConfig, Runtime
-from coordinator.coordinator import Coordinator, first_players
+from coordinator.coordinator import Coordinator
+from coordinator.first_players import (
+    check_gate,
+    check_meta_game,
+    check_pbt,
+    check_variants,
+    first_players,
+)
 from coordinator.limits import check_age, check_machine, check_memory, check_round
 from coordinator.metrics import Metrics
 from coordinator.options import from_plain, to_plain
@@ -21,7 +29,7 @@ from coordinator.run_store import serve_store
 from coordinator.session import Goal, Session, StopSignal, Watch
 from coordinator.store_types import RunState
 from envs.catalogue import make_game
-from league.players import LeagueError
+from league.players import LeagueError, Role
 
 
 @dataclass(frozen=True)
@@ -63,9 +71,15 @@ def train(
         learners = [player for player in players.values() if player.role.learns]
         check_memory(config, probe.spec, learners)
         if not store.exists():
+            check_variants(config, [one for one in players.values() if one.role is not Role.SCRIPTED])
+            check_gate(config, probe.spec)
+            check_meta_game(config, probe.spec)
+            check_pbt(config, probe.spec, learners)
             check_round(config, probe.spec, learners)
             check_age(config, probe.spec, learners)
             store.create(to_plain(config))
+        if not store.players():
+            begin(config, run, store, players)
         coordinator = Coordinator(store, Archive(run.archive), config, probe.spec)
         at = sum(player.steps for player in coordinator.players.values())
         goal = next_goal(store.status(), at, steps, seconds)

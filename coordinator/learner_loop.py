@@ -2,7 +2,7 @@
 
     actors ──submit(shipment)──> inbox ──> update ──> published weights ──> (answer to the next submit)
                                  (bounded)    │
-    driver ──freeze, checkpoint, progress─────┘
+    driver ──freeze, reset, turn, checkpoint, progress
 
 Who waits for whom
     submit      waits for room in the inbox: that holds actors back. Room comes with every shipment trained,
@@ -29,6 +29,7 @@ from coordinator.learners import Learners
 from coordinator.snapshots import SnapshotStore
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
+from league.pbt import Turn
 from league.players import Player
 
 Shipment = list[tuple[str, Trajectory]]
@@ -128,6 +129,18 @@ class LearnerLoop:
         """See `Learners.freeze`."""
         with self._turn:
             return self._learners.freeze(name)
+
+    def reset(self, name: str) -> None:
+        """See `Learners.reset`. Actors are given the first weights at once."""
+        with self._turn:
+            self._learners.reset(name)
+            self._publish(name)
+
+    def turn(self, turn: Turn) -> None:
+        """See `Learners.turn`. Actors are given copied weights at once."""
+        with self._turn:
+            self._learners.turn(turn)
+            self._publish(turn.player)
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         """See `Learners.checkpoint`. Older checkpoints stay until `prune`."""

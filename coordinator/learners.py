@@ -24,6 +24,7 @@ from coordinator.policies import pack
 from coordinator.snapshots import SnapshotStore
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
+from league.pbt import Turn
 from league.players import Player
 
 BAD_UPDATES = 20
@@ -51,7 +52,7 @@ class Learners:
         crew = Crew(config.runtime.learner_thread_count)
         self._learners = {
             name: Learner(
-                config.learner,
+                config.learner_of(player),
                 spec,
                 team=player.team,
                 seed=config.seed + 7919 * index,
@@ -60,6 +61,8 @@ class Learners:
             )
             for index, (name, player) in enumerate(players.items())
         }
+        for name, player in players.items():
+            self._learners[name].tune(player.hyper)
         self._good: dict[str, tuple[Tensors, dict[str, Any]]] = {}
         self._figures = {name: Figures() for name in players}
         self._remember()
@@ -118,6 +121,20 @@ class Learners:
             sha256 = self._snapshots.write(*pack(learner.mean_weights(), learner.version, learner.steps))
         self._generations[name] += 1
         return sha256, learner.steps
+
+    def reset(self, name: str) -> None:
+        """A player begins anew by its first weights: see `Learner.reset`. Its copy must be safe by now."""
+        learner = self._learners[name]
+        learner.reset()
+        self._good[name] = learner.state()  # or numbers that are not finite would lead back to what it was
+
+    def turn(self, turn: Turn) -> None:
+        """Carry out a turn of population-based training. What a copy replaces must be safe by now."""
+        learner = self._learners[turn.player]
+        if turn.rival is not None:
+            learner.copy(self._learners[turn.rival])
+            self._good[turn.player] = learner.state()
+        learner.tune(turn.hyper)
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         """Write everything that the learners know to disk; returns where it is, by player."""

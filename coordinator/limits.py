@@ -42,11 +42,12 @@ def check_memory(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) 
     if runtime.address != "local":
         return
     actors = _actors(runtime)
-    each = sum(config.stream_config(player.team).memory(spec, rollout.copies) for player in learners)
+    each = sum(config.stream_config(player).memory(spec, rollout.copies) for player in learners)
+    largest = max(learners, key=lambda player: config.learner_of(player).algorithm.batch)
     memory = psutil.virtual_memory().total
     if actors * each > memory:
         raise OptionError(
-            f"learner.algorithm.batch {config.learner.algorithm.batch}, rollout.copies {rollout.copies}, "
+            f"{_spelled(config, largest, 'batch')}, rollout.copies {rollout.copies}, "
             f"rollout.unroll {rollout.unroll}: columns take {each / 1e9:.1f} GB in an actor, and there are "
             f"{actors}; allowed is what this machine has, {memory / 1e9:.1f} GB"
         )
@@ -60,11 +61,13 @@ def check_round(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -
     """
     if config.runtime.runtime is not Runtime.INLINE or len(learners) < 2:
         return
-    streams = [config.stream_config(player.team) for player in learners]
+    streams = [config.stream_config(player) for player in learners]
     groups = [one.groups(spec) for one in streams]
     seats = sum(len(group) for held in groups for group in held)
-    columns, unroll = config.learner.algorithm.batch, config.rollout.unroll
-    least = -(-columns * unroll * seats // min(map(len, groups)))
+    unroll = config.rollout.unroll
+    needs = [-(-one.batch * unroll * seats // len(held)) for one, held in zip(streams, groups, strict=True)]
+    least = max(needs)
+    columns = streams[needs.index(least)].batch
     if config.runtime.round_steps < least:
         raise OptionError(
             f"runtime.round_steps {config.runtime.round_steps}: inline, a round would end before each of "
@@ -79,19 +82,28 @@ def check_age(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> 
 
     Those that saw more than `max_policy_lag` updates are dropped. Raises OptionError where nearly all are.
     """
-    algorithm, copies, actors = config.learner.algorithm, config.rollout.copies, _actors(config.runtime)
-    groups = max(len(config.stream_config(player.team).groups(spec)) for player in learners)
-    streams = actors * copies * groups
-    most = int(algorithm.batch * (algorithm.max_policy_lag + 1) / LEAST_TRAINED)
-    if streams > most:
-        raise OptionError(
-            f"learner.algorithm.max_policy_lag {algorithm.max_policy_lag}: {streams} columns "
-            f"({actors} actors of {copies} copies with {groups} each) make "
-            f"{streams // algorithm.batch} updates of learner.algorithm.batch {algorithm.batch} "
-            f"while they fill, so that nearly all are too old; "
-            f"allowed are {-(-streams * LEAST_TRAINED // algorithm.batch) - 1:.0f} and more, "
-            f"or {most // (actors * groups)} rollout.copies"
-        )
+    copies, actors = config.rollout.copies, _actors(config.runtime)
+    for player in learners:
+        algorithm = config.learner_of(player).algorithm
+        groups = len(config.stream_config(player).groups(spec))
+        streams = actors * copies * groups
+        most = int(algorithm.batch * (algorithm.max_policy_lag + 1) / LEAST_TRAINED)
+        if streams > most:
+            raise OptionError(
+                f"{_spelled(config, player, 'max_policy_lag')}: {streams} columns "
+                f"({actors} actors of {copies} copies with {groups} each) make "
+                f"{streams // algorithm.batch} updates of {_spelled(config, player, 'batch')} "
+                f"while they fill, so that nearly all are too old; "
+                f"allowed are {-(-streams * LEAST_TRAINED // algorithm.batch) - 1:.0f} and more, "
+                f"or {most // (actors * groups)} rollout.copies"
+            )
+
+
+def _spelled(config: RunConfig, player: Player, name: str) -> str:
+    """A field of a player's algorithm with its value, as a user would set it."""
+    variant = config.variant_of(player)
+    section = "learner" if variant is None else f"variants.{variant}"
+    return f"{section}.algorithm.{name} {getattr(config.learner_of(player).algorithm, name)}"
 
 
 def _actors(runtime: RuntimeConfig) -> int:
@@ -100,7 +112,8 @@ def _actors(runtime: RuntimeConfig) -> int:
 
 def remarks(config: RunConfig) -> list[str]:
     """What to tell a user about this machine as a run starts: a line each."""
-    if config.learner.precision is not Precision.BFLOAT16 or config.runtime.address != "local":
+    precisions = {learner.precision for learner in (config.learner, *config.variants.values())}
+    if Precision.BFLOAT16 not in precisions or config.runtime.address != "local":
         return []
     from agents.machine import bfloat16_pays  # loads torch, which else the coordinating process does without
 

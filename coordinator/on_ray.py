@@ -9,11 +9,22 @@ Who waits for whom
     An actor whose run ended or whose heart stopped is killed, its leases are offered again, and another
     takes its place after a pause that grows with every failure. A learner process that died or is silent
     is started again from the last checkpoint that the store knows.
+
+Who begins anew
+    copy on disk ──> commit ──> withdraw its matches ──> reset ──> checkpoint on disk ──> commit
+
+    The first commit registers the copy; the second, both or neither, the reset and the checkpoint with the
+    first weights. A kill in between leaves a learner of the checkpoint before, and the same reset is decided
+    again. Matches that were made for the old weights count no more: they would be rated as the copy's.
+    Of a turn of population-based training that copies a rival's weights the same holds, but that its snapshot
+    is registered together with the new weights.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import ray
@@ -25,9 +36,10 @@ from coordinator.processes import LEARNER, LearnerProcess
 from coordinator.ray_cluster import PATIENCE, ClusterError, cluster
 from coordinator.run_folder import RunFolder
 from coordinator.session import Session
-from coordinator.snapshots import SnapshotError, SnapshotStore
+from coordinator.snapshots import SnapshotStore
 from coordinator.store import Store
-from coordinator.store_types import Checkpoint, MatchState, OpenMatch, RunState
+from coordinator.store_types import Checkpoint, MatchState, RunState
+from league.pbt import Turn
 
 BEAT_SECONDS = 0.1
 """Between two rounds of the control loop."""
@@ -81,9 +93,13 @@ class OnRay:
     def _round(self) -> None:
         """One look at everything. Raises RayError where the learner process does not answer."""
         self._look_at_learner()
-        finished = len(self._coordinator.absorb())
-        self._finished = max(finished, int(0.9 * self._finished), 8)
+        results = self._coordinator.absorb()
+        for result in results:
+            self._session.note_forfeits(result.match, result.outcome)
+        self._finished = max(len(results), int(0.9 * self._finished), 8)
         self._freeze()
+        self._reset()
+        self._take_turns()
         self._store.expire(time.time())
         counts = self._store.counts()
         if counts.parked > len(self._parked):
@@ -100,16 +116,8 @@ class OnRay:
         for match in parked:
             if match.id not in self._parked:
                 self._session.note(f"match {match.id} parked after three failures: {match.why}")
-                self._leave_out_damaged(match)
+                self._coordinator.leave_out_damaged(match.match, self._snapshots)
         self._parked = {match.id for match in parked}
-
-    def _leave_out_damaged(self, parked: OpenMatch) -> None:
-        files = {snapshot.name: snapshot.sha256 for snapshot in self._coordinator.snapshots}
-        for identity in set(parked.match.teams.values()) & files.keys():
-            try:
-                self._snapshots.read(files[identity])
-            except SnapshotError:
-                self._coordinator.leave_out(identity)
 
     # --- learner -----------------------------------------------------------------------------------
 
@@ -157,18 +165,54 @@ class OnRay:
         """Freeze whoever is due, with a checkpoint: the copies are safe before anyone may speak of them."""
         due = self._coordinator.due()
         for name, reason in due.items():
-            sha256, steps = self._ask(self._learner.freeze.remote(name))
-            snapshot = self._coordinator.froze(name, sha256, steps, reason)
-            self._session.note(f"{snapshot.name} frozen: {reason}")
+            self._freeze_one(name, reason)
         if due:
             self._commit(RunState.RUNNING)
 
-    def _commit(self, state: RunState) -> None:
+    def _freeze_one(self, name: str, reason: str) -> None:
+        sha256, steps = self._ask(self._learner.freeze.remote(name))
+        snapshot = self._coordinator.froze(name, sha256, steps, reason)
+        self._session.note(f"{snapshot.name} frozen: {reason}")
+
+    def _reset(self) -> None:
+        """Let whoever is due begin anew: its copy was registered by an earlier commit."""
+        due = self._coordinator.resets_due()
+        if not due:
+            return
+        self._coordinator.withdraw(due)
+        for name, reason in due.items():
+            self._ask(self._learner.reset.remote(name))
+            self._session.note(f"{name} reset: {reason}")
+        self._commit(RunState.RUNNING, due)
+
+    def _take_turns(self) -> None:
+        """Population-based training. Whoever is overwritten was frozen first; one commit tells of both."""
+        while (turn := self._coordinator.turn()) is not None:
+            if turn.farewell is not None:
+                self._freeze_one(turn.player, turn.farewell)
+            if turn.rival is not None:
+                self._coordinator.withdraw([turn.player])
+            self._ask(self._learner.turn.remote(turn))
+            self._session.note(f"{turn.player} {turn.reason}")
+            self._commit(RunState.RUNNING, turn=turn)
+
+    def _commit(
+        self,
+        state: RunState,
+        reset: Mapping[str, str] = MappingProxyType({}),
+        turn: Turn | None = None,
+    ) -> None:
         """Files first, then the store; then the files that nothing points at any more may go.
 
         That is waited for: a late `prune` would take the next checkpoint for one of the old.
+        reset: players that began anew since the last commit -> why. turn: one that was carried out. Not said
+        before the checkpoint is there: the learner process may die until then, and take it all with it.
         """
         self._checkpoints = self._ask(self._learner.checkpoint.remote())
+        for name, reason in reset.items():
+            self._coordinator.was_reset(name, reason)
+        if turn is not None:
+            self._coordinator.took_turn(turn)
         self._write(state)
         self._ask(self._learner.prune.remote({point.sha256 for point in self._checkpoints.values()}))
 

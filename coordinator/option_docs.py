@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from coordinator.options import default_of, in_words, is_config, kinds, to_plain
+from coordinator.option_values import in_words, is_config
+from coordinator.options import default_of, kinds, to_plain
 
 
 class Option(NamedTuple):

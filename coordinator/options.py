@@ -4,22 +4,23 @@ A configuration is *plain* (nested dicts, JSON values) while layers are laid ove
 built once at the end: so a flag may repair what a file alone would contradict. Names may be nested
 (`{"learner": {"batch": 128}}`) or dotted (`{"learner.batch": "128"}`), in snake or kebab case.
 
+A field `Mapping[str, Section]` holds a section for each of some names (`variants.main-2.batch`). Where its
+metadata say `{"over": "learner"}`, what is not given of a section is as in the field `learner`.
+
 Every mistake is an `OptionError` of one line: which field, which value, what is allowed.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
-import json
-import types
-from collections.abc import Callable, Iterable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from coordinator.option_values import closest, is_config, read_value, sections_of, shown
 
 Config = TypeVar("Config")
 Plain = dict[str, Any]
@@ -59,16 +60,18 @@ def overlay(cls: type, base: Plain, layer: Mapping[str, object], spell: Spelling
 
 
 def load_config_file(path: Path | str) -> dict[str, Any]:
-    """A YAML or JSON file (JSON is YAML) as a dict. Raises OptionError where it is none."""
+    """A YAML or JSON file (JSON is YAML), or a TOML file by its name, as a dict. Raises OptionError else."""
     import yaml
 
     try:
         text = Path(path).read_text(encoding="utf-8")
-        loaded = yaml.safe_load(text)
+        loaded = tomllib.loads(text) if Path(path).suffix == ".toml" else yaml.safe_load(text)
     except OSError as error:
         raise OptionError(f"config file {path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise OptionError(f"config file {path}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"config file {path}: {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -113,16 +116,15 @@ def kinds(cls: type) -> dict[str, Any]:
 
 
 def _split(key: str) -> list[str]:
-    return key.lstrip("-").replace("-", "_").split(".")
+    return key.lstrip("-").split(".")
+
+
+def _snake(name: str) -> str:
+    return name.replace("-", "_")
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def is_config(kind: Any) -> bool:
-    """Whether a field's type is a section, with fields of its own."""
-    return isinstance(kind, type) and is_dataclass(kind)
 
 
 def default_of(field: Field[Any]) -> Any:
@@ -130,17 +132,17 @@ def default_of(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is near to a misspelt one, if any is."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+def _within(path: str, name: str, spell: Spelling) -> Spelling:
+    """How a message names a field of a section that bears a name: that stays as it was typed."""
+    return lambda inner: f"{spell(path)}.{name}" + (f".{spell(inner).lstrip('-')}" if inner else "")
 
 
 def _unknown(cls: type, path: str, names: list[str], value: object, spell: Spelling) -> OptionError:
-    name, *rest = names
+    name, *rest = map(_snake, names)
     siblings = [_join(path, known) for known in kinds(cls)]
     near = closest(_join(path, name), siblings)
-    kind = "option" if spell is as_flag else "field"
-    said = "" if isinstance(value, Mapping) else f" {_shown(value)}"
+    kind = "option" if spell(name).startswith("--") else "field"
+    said = "" if isinstance(value, Mapping) else f" {shown(value)}"
     tail = (
         f"did you mean {spell('.'.join([near, *rest]))}?"
         if near
@@ -151,24 +153,58 @@ def _unknown(cls: type, path: str, names: list[str], value: object, spell: Spell
 
 def _set(cls: type, plain: Plain, names: list[str], value: object, path: str, spell: Spelling) -> None:
     """Write one value into the nested dicts, replacing (never changing) the dicts on its way."""
-    name, *rest = names
+    name, rest = _snake(names[0]), names[1:]
     if name not in kinds(cls):
         raise _unknown(cls, path, names, value, spell)
     kind, here = kinds(cls)[name], _join(path, name)
-    if not is_config(kind):
-        if rest:
-            raise OptionError(f"{spell('.'.join([here, *rest]))}: {spell(here)} has no fields of its own")
+    if is_config(kind):
+        plain[name] = _section(kind, plain.get(name, {}), rest, value, here, spell)
+    elif (section := sections_of(kind)) is not None:
+        plain[name] = _sections(section, plain.get(name, {}), rest, value, here, spell)
+    elif rest:
+        raise OptionError(
+            f"{spell('.'.join([here, *map(_snake, rest)]))}: {spell(here)} has no fields of its own"
+        )
+    else:
         plain[name] = to_plain(_read(kind, value, here, spell))
-        return
-    section = plain[name] = {**plain.get(name, {})}
-    if rest:
-        _set(kind, section, rest, value, here, spell)
+
+
+def _section(kind: type, plain: Plain, names: list[str], value: object, path: str, spell: Spelling) -> Plain:
+    """A section with a value, or several, written into it."""
+    section = {**plain}
+    if names:
+        _set(kind, section, names, value, path, spell)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            _set(kind, section, _split(str(key)), inner, here, spell)
+            _set(kind, section, _split(str(key)), inner, path, spell)
     else:
-        example = _join(here, next(iter(kinds(kind))))
-        raise OptionError(f"{spell(here)} {_shown(value)}: is a section; name a field, like {spell(example)}")
+        example = _join(path, next(iter(kinds(kind))))
+        raise OptionError(f"{spell(path)} {shown(value)}: is a section; name a field, like {spell(example)}")
+    return section
+
+
+def _sections(kind: type, plain: Plain, names: list[str], value: object, path: str, spell: Spelling) -> Plain:
+    """Sections by name, with a value, or several, written into one or more of them."""
+    if names:
+        name, rest = _named(kind, names, value)
+        section = _section(kind, plain.get(name, {}), rest, value, "", _within(path, name, spell))
+        return {**plain, name: section}
+    if not isinstance(value, Mapping):
+        raise _no_names(path, value, spell)
+    for key, inner in value.items():
+        plain = _sections(kind, plain, _split(str(key)), inner, path, spell)
+    return plain
+
+
+def _named(kind: type, names: list[str], value: object) -> tuple[str, list[str]]:
+    """(name, the field in its section). A name may hold dots: it ends where a field of the section stands."""
+    ends = (at for at, part in enumerate(names) if at and _snake(part) in kinds(kind))
+    end = next(ends, len(names) if isinstance(value, Mapping) else 1)
+    return ".".join(names[:end]), names[end:]
+
+
+def _no_names(path: str, value: object, spell: Spelling) -> OptionError:
+    return OptionError(f"{spell(path)} {shown(value)}: holds sections by name, like {spell(path)}.NAME")
 
 
 # ---------------------------------------------------------------------------- values
@@ -176,16 +212,12 @@ def _set(cls: type, plain: Plain, names: list[str], value: object, path: str, sp
 
 def _build(cls: type, plain: object, path: str, spell: Spelling) -> object:
     if not isinstance(plain, Mapping):
-        raise OptionError(f"{spell(path)} {_shown(plain)}: must be a section of fields")
+        raise OptionError(f"{spell(path)} {shown(plain)}: must be a section of fields")
     for name, value in plain.items():
         if name not in kinds(cls):
             raise _unknown(cls, path, [name], value, spell)
     values = {
-        name: _build(kind, plain[name], _join(path, name), spell)
-        if is_config(kind)
-        else _read(kind, plain[name], _join(path, name), spell)
-        for name, kind in kinds(cls).items()
-        if name in plain
+        name: _value(cls, name, plain, _join(path, name), spell) for name in kinds(cls) if name in plain
     }
     missing = [f.name for f in fields(cls) if f.init and f.name not in values and default_of(f) is MISSING]
     if missing:
@@ -195,73 +227,30 @@ def _build(cls: type, plain: object, path: str, spell: Spelling) -> object:
     except OptionError:
         raise
     except ValueError as error:
-        raise OptionError(f"{spell(path)}: {error}" if path else str(error)) from error
-
-
-@functools.cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+        where = spell(path)
+        raise OptionError(f"{where}: {error}" if where.strip("-") else str(error)) from error
 
 
 def _read(kind: Any, value: object, path: str, spell: Spelling) -> object:
-    """Check one value: text (a flag) is parsed, anything else must be of the type already."""
     try:
-        if isinstance(value, str):
-            return _adapter(kind).validate_python(_from_text(kind, value))
-        return _adapter(kind).validate_json(json.dumps(to_plain(value), default=str), strict=True)
-    except ValidationError as error:
-        near = closest(value, _choices(kind)) if isinstance(value, str) else None
-        hint = f"; did you mean {near}?" if near else ""
-        message = f"{spell(path)} {_shown(value)}: must be {in_words(kind)}{hint}"
-        raise OptionError(message) from error
+        return read_value(kind, value)
+    except ValueError as error:
+        raise OptionError(f"{spell(path)} {error}") from error
 
 
-def _from_text(kind: Any, text: str) -> object:
-    """What pydantic's lax mode does not know: `none`, `128,128` and `1e6` for a whole number."""
-    parts = _alternatives(kind)
-    if type(None) in parts and text.lower() in ("none", "null"):
-        return None
-    if any(get_origin(part) is tuple for part in parts):
-        return [item.strip() for item in text.strip("[]() ").split(",") if item.strip()]
-    if int in parts and "e" in text.lower():
-        try:
-            number = float(text)
-        except ValueError:
-            return text
-        return int(number) if number.is_integer() else text
-    return text
-
-
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-
-
-def _choices(kind: Any) -> list[str]:
-    """The values of an enum or a Literal, of an alternative of it too."""
-    found: list[object] = []
-    for part in _alternatives(kind):
-        if get_origin(part) is Literal:
-            found += get_args(part)
-        elif isinstance(part, type) and issubclass(part, Enum):
-            found += [member.value for member in part]
-    return [str(value) for value in found]
-
-
-def in_words(kind: Any) -> str:
-    """What a field allows: `a whole number`, `one of mlp, conv, resnet`, `a number or none`."""
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
-    if len(parts := _alternatives(kind)) > 1:
-        return " or ".join(in_words(part) for part in parts)
-    if kind in words:
-        return words[kind]
-    if choices := _choices(kind):
-        return f"one of {', '.join(choices)}"
-    if get_origin(kind) is tuple:
-        item = in_words(get_args(kind)[0]).removeprefix("a ")
-        return f"{item}s separated by commas" if item.endswith("number") else f"{item} separated by commas"
-    return getattr(kind, "__name__", str(kind))
-
-
-def _shown(value: object) -> str:
-    text = value if isinstance(value, str) and value else json.dumps(to_plain(value), default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _value(cls: type, name: str, plain: Mapping[str, object], path: str, spell: Spelling) -> object:
+    """One field of `plain`, built and checked; sections by name over the field that they lie over."""
+    kind, value = kinds(cls)[name], plain[name]
+    if is_config(kind):
+        return _build(kind, value, path, spell)
+    if (section := sections_of(kind)) is None:
+        return _read(kind, value, path, spell)
+    if not isinstance(value, Mapping):
+        raise _no_names(path, value, spell)
+    below = next(field.metadata.get("over", "") for field in fields(cls) if field.name == name)
+    base = cast(Plain, plain.get(below, {}))
+    built: dict[str, object] = {}
+    for who, given in value.items():
+        within = _within(path, who, spell)
+        built[who] = _build(section, _section(section, base, [], given, "", within), "", within)
+    return built

@@ -1,23 +1,33 @@
-"""Complete configurations: what a game, a learning preset and a league preset stand for.
+"""Complete configurations: what a learning preset and a league preset stand for.
 
-Each is a function that returns plain fields, laid over one another and over the dataclasses' defaults. A
-game's fields were found by measuring strength, not speed; docs/benchmarks.md has the figures.
+Each is a function that returns plain fields, laid over one another, over what the game brings along
+(`game_defaults`), and over the dataclasses' defaults.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
+from agents.scripted import expand
 from coordinator.config import GameConfig, RunConfig
+from coordinator.game_defaults import Layer, defaults_of, preset_of
 from coordinator.options import OptionError, Plain, from_plain, overlay, to_plain
-
-Layer = dict[str, object]
 
 
 def impala() -> Layer:
     """V-trace actor-critic, asynchronous, trajectories through a queue (Espeholt et al. 2018)."""
-    return {}
+    return {"learner.algorithm.magnet_cost": 0.0}
+
+
+def rnad() -> Layer:
+    """For poker: NeuRD moves the policy, entropy or a magnet holds it (R-NaD, Perolat et al. 2022)."""
+    return {
+        "learner.algorithm.policy_loss": "neurd",
+        "learner.algorithm.trace_decay": 0.9,
+        "learner.algorithm.momentum": 0.0,
+    }
 
 
 def self_play() -> Layer:
@@ -31,6 +41,16 @@ def population() -> Layer:
         "league.matchmaker": "population",
         "league.players": ("main", "main-2", "main-3"),
         "league.latest_probability": 0.6,
+    }
+
+
+def pbt() -> Layer:
+    """Four players against each other, who copy whoever is fitter and vary their hyper-parameters (PBT)."""
+    return {
+        **population(),
+        "league.players": ("main", "main-2", "main-3", "main-4"),
+        "pbt.period": 0,
+        "pbt.spread": 2.0,
     }
 
 
@@ -78,13 +98,14 @@ def psro() -> Layer:
     return {"league.matchmaker": "psro", "league.window": 32, "league.evaluate_share": 0.3}
 
 
-PRESETS: Mapping[str, Callable[[], Layer]] = {"impala": impala}
+PRESETS: Mapping[str, Callable[[], Layer]] = {preset.__name__: preset for preset in (impala, rnad)}
 """How players learn."""
 LEAGUES: Mapping[str, Callable[[], Layer]] = {
     rule.__name__: rule
     for rule in (
         self_play,
         population,
+        pbt,
         fictitious,
         pfsp,
         openai_five,
@@ -97,174 +118,30 @@ LEAGUES: Mapping[str, Callable[[], Layer]] = {
 """Who plays whom."""
 
 
-def board_game() -> Layer:
-    """Vectorised two-player board games: thousands of copies, much entropy, no discount."""
-    return {
-        "learner.algorithm.discount": 1.0,
-        "learner.algorithm.entropy_cost": 0.07,
-        "learner.algorithm.final_entropy_cost": 0.07,
-        "learner.algorithm.optimizer": "muon",
-        "learner.algorithm.matrix_learning_rate": 1.2e-2,
-        "learner.algorithm.learning_rate": 3e-3,
-        "learner.algorithm.final_learning_rate": 3e-3,
-        "learner.algorithm.averaging": 0.997,
-        "learner.algorithm.batch": 256,
-        "rollout.copies": 4096,
-        "rollout.unroll": 16,
-        "league.episodes": 512,
-        "league.snapshot_steps": 4_000_000,
-        "league.snapshot_min_steps": 1_000_000,
-        "runtime.round_steps": 1_000_000,
-    }
-
-
-def tictactoe() -> Layer:
-    """Short games: fewer copies do."""
-    return {
-        **board_game(),
-        "rollout.copies": 2048,
-        "rollout.unroll": 8,
-        "league.snapshot_steps": 2_000_000,
-        "league.snapshot_min_steps": 500_000,
-    }
-
-
-def poker() -> Layer:
-    """Card games in which to bluff: the critic sees all cards, and entropy falls slowly.
-
-    With less entropy than this, players run after one another in circles instead of meeting.
-    """
-    return {
-        "learner.cooperation": "joint",
-        "learner.algorithm.discount": 1.0,
-        "learner.algorithm.trace_decay": 0.9,
-        "learner.algorithm.entropy_cost": 1.0,
-        "learner.algorithm.final_entropy_cost": 0.25,
-        "learner.algorithm.learning_rate": 1e-3,
-        "learner.algorithm.final_learning_rate": 3e-4,
-        "learner.algorithm.anneal_steps": 12_000_000,
-        "learner.algorithm.averaging": 0.999,
-        "learner.algorithm.batch": 256,
-        "rollout.copies": 2048,
-        "rollout.unroll": 16,
-        "league.episodes": 2048,
-        "league.snapshot_steps": 1_000_000,
-        "league.snapshot_min_steps": 500_000,
-        "runtime.round_steps": 500_000,
-    }
-
-
-def kuhn() -> Layer:
-    """Twelve information states: a small network, small batches, a fifth of the stakes' entropy."""
-    return {
-        **poker(),
-        "learner.network.hidden": (64, 64),
-        "learner.algorithm.entropy_cost": 0.2,
-        "learner.algorithm.final_entropy_cost": 0.05,
-        "learner.algorithm.anneal_steps": 3_000_000,
-        "learner.algorithm.batch": 64,
-        "league.snapshot_steps": 200_000,
-        "league.snapshot_min_steps": 100_000,
-        "runtime.round_steps": 200_000,
-    }
-
-
-def matrix_game() -> Layer:
-    """One-shot games: a column is one decision after another, each an episode.
-
-    Many matches that only rate, so that the leaderboard's mixture can be trusted: docs/experiments/cycles.md.
-    """
-    return {
-        "learner.network.hidden": (32,),
-        "learner.algorithm.entropy_cost": 0.02,
-        "learner.algorithm.final_entropy_cost": 0.02,
-        "learner.algorithm.learning_rate": 1e-3,
-        "learner.algorithm.final_learning_rate": 1e-3,
-        "learner.algorithm.batch": 64,
-        "rollout.copies": 256,
-        "rollout.unroll": 8,
-        "league.episodes": 512,
-        "league.evaluate_share": 0.3,
-        "league.snapshot_steps": 30_000,
-        "league.snapshot_min_steps": 20_000,
-        "runtime.round_steps": 100_000,
-    }
-
-
-def adapted() -> Layer:
-    """Games that step one copy at a time in Python: few copies, small batches, short generations."""
-    return {
-        "learner.algorithm.batch": 16,
-        "rollout.copies": 32,
-        "rollout.unroll": 16,
-        "league.episodes": 16,
-        "league.evaluate_share": 0.1,
-        "league.snapshot_steps": 20_000,
-        "league.snapshot_min_steps": 5_000,
-        "runtime.round_steps": 10_000,
-    }
-
-
-def cartpole() -> Layer:
-    """Rewards of 1 a step, five hundred times: a tenth of that keeps value errors of the policy's size.
-
-    With whole rewards the value's gradient drowns the policy's: docs/experiments/cartpole.md.
-    """
-    return {
-        **adapted(),
-        "learner.network.hidden": (64, 64),
-        "learner.algorithm.reward_clip": 0.1,
-        "learner.algorithm.learning_rate": 3e-3,
-        "learner.algorithm.final_learning_rate": 1e-4,
-        "learner.algorithm.anneal_steps": 300_000,
-        "learner.algorithm.batch": 8,
-        "rollout.unroll": 32,
-        "league.snapshot_steps": 50_000,
-        "league.snapshot_min_steps": 50_000,
-        "runtime.round_steps": 50_000,
-    }
-
-
-def defaults_of(game: str) -> Layer:
-    """The layer that a game brings along."""
-    match game.partition(":")[0]:
-        case "connect_four":
-            return board_game()
-        case "tictactoe":
-            return tictactoe()
-        case "kuhn":
-            return kuhn()
-        case "leduc":
-            return poker()
-        case "matrix" | "two_step":
-            return matrix_game()
-        case "gymnasium" if game.startswith("gymnasium:CartPole-"):
-            return cartpole()
-        case _:
-            return adapted()
-
-
 def build(
     game: str,
     *,
-    preset: str = "impala",
+    preset: str | None = None,
     league: str = "self_play",
     file: Mapping[str, object] | None = None,
     flags: Mapping[str, object] | None = None,
 ) -> RunConfig:
     """The configuration of a run: game's defaults <- preset <- league <- file <- flags.
 
+    preset: None for the game's own.
+    In `league.scripted` what stands for several players is replaced by them: a run keeps their names.
     Raises OptionError for an unknown preset or field, a value of the wrong type, or a contradiction.
     """
     plain: Plain = to_plain(RunConfig(GameConfig(game)))
     for layer in (
         defaults_of(game),
-        _named("preset", preset, PRESETS)(),
+        _named("preset", preset or preset_of(game), PRESETS)(),
         _named("league", league, LEAGUES)(),
     ):
         plain = overlay(RunConfig, plain, layer)
     plain = overlay(RunConfig, plain, file or {})
-    return from_plain(RunConfig, overlay(RunConfig, plain, flags or {}))
+    config = from_plain(RunConfig, overlay(RunConfig, plain, flags or {}))
+    return replace(config, league=replace(config.league, scripted=expand(config.league.scripted)))
 
 
 def _named(option: str, name: str, known: Mapping[str, Callable[[], Layer]]) -> Callable[[], Layer]:

@@ -17,6 +17,7 @@ import ray
 from coordinator.config import RunConfig
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
+from league.pbt import Turn
 from league.players import Player
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ class LearnerProcess:
         core: int | None,
     ) -> None:
         from coordinator.learner_loop import LearnerLoop
+        from coordinator.window import clear_leftovers
 
+        clear_leftovers()
         self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder, core=core)
         self._windows: dict[str, tuple[str, Window]] = {}
         """Actor's place -> who fills it, and its window: a successor's takes the place of a dead one's."""
@@ -79,6 +82,12 @@ class LearnerProcess:
 
     def freeze(self, name: str) -> tuple[str, int]:
         return self._loop.freeze(name)
+
+    def reset(self, name: str) -> None:
+        self._loop.reset(name)
+
+    def turn(self, turn: Turn) -> None:
+        self._loop.turn(turn)
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         return self._loop.checkpoint()

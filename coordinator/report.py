@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator.store_types import LoggedResult, MatchCounts, MatchState, OpenMatch
 from coordinator.words import opponents_in_words, reason_in_words, result_in_words
-from league.leaderboard import RatedRow, ReturnRow, Row
+from league.leaderboard import RankedRow, RatedRow, ReturnRow, Row
 from league.players import Match, Player, Snapshot
 
 Json = dict[str, Any]
@@ -145,7 +145,8 @@ def open_line(match: OpenMatch) -> MatchLine:
 
 
 def leaderboard_rows(rows: Iterable[Row]) -> list[Json]:
-    """`league leaderboard --json`: best first. A game of one team has returns, and null for Elo."""
+    """`league leaderboard --json`: best first. A game of one team has returns, and null for Elo;
+    one of more than two has skills beside it."""
     return [_leaderboard_row(row) for row in rows]
 
 
@@ -176,6 +177,8 @@ def status_report(
         "actors": dict(actors),
         "matches": _counts(counts),
         "stages": status.get("stages", {}),
+        "forfeits": status.get("forfeits", {}),
+        "forgetting": status.get("forgetting", []),
     }
 
 
@@ -272,10 +275,12 @@ def _leaderboard_row(row: Row) -> Json:
     rated = dict(zip(("elo", "elo_low", "elo_high"), elo, strict=True))
     counts = {"games": row.games, "wins": row.wins, "draws": row.draws, "losses": row.losses}
     masses = {"nash": _finite(row.nash), "alpha_rank": _finite(row.alpha_rank)}
-    returns = {}
+    more = {}
     if isinstance(row, ReturnRow):
-        returns = dict(zip(("return_mean", "return_low", "return_high"), _strength(row), strict=True))
-    return {**head, **rated, **counts, **masses, **returns}
+        more = dict(zip(("return_mean", "return_low", "return_high"), _strength(row), strict=True))
+    if isinstance(row, RankedRow):
+        more = {"skill": row.skill, "skill_low": row.skill_low, "skill_high": row.skill_high}
+    return {**head, **rated, **counts, **masses, **more}
 
 
 def _finite(number: float | None) -> float | None:

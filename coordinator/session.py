@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,14 +20,18 @@ from coordinator.figures import Figures, Shares, mean_shares, rounded
 from coordinator.metrics import Metrics
 from coordinator.report import Frame, frame
 from coordinator.store import Store
+from league.forgetting import Alarm, alarms
 from league.leaderboard import Row, leaderboard
+from league.players import Match, Outcome
 
 Watch = Callable[[Frame], None]
 
 FRAME_SECONDS = 0.4
 """Between two frames for whoever watches."""
 RATING_SECONDS = 2.0
-"""Between two fits of the ratings that a frame shows."""
+"""Between two looks at who is how strong, and at what was forgotten."""
+RATING_REST = 19.0
+"""Seconds of rest for each second that such a look took: a league of a thousand generations takes some."""
 METRIC_SECONDS = 2.0
 """Between two rows of metrics."""
 WINDOW = 5.0
@@ -99,6 +103,9 @@ class Session:
         self._recent: deque[tuple[float, int, int, float]] = deque([(self._began, self.steps, 0, 0.0)])
         """(time, steps, updates in between, sum of their policy lag)"""
         self._rows: Sequence[Row] = []
+        self._alarms = [Alarm(**alarm) for alarm in status.get("forgetting", [])]
+        self._alarmed = {_what(alarm) for alarm in self._alarms}
+        """What was noted already."""
         self._next_frame = self._next_rating = self._next_metrics = 0.0
         self._latest: dict[str, float] = {}
         self._stages: dict[str, Shares] = {}
@@ -135,6 +142,13 @@ class Session:
     def note(self, text: str) -> None:
         """Something that a person should know now."""
         self._notes.append(text)
+
+    def note_forfeits(self, match: Match, outcome: Outcome) -> None:
+        """Who failed to play on in a match, and whether it is still drawn."""
+        view = self._coordinator.view()
+        for identity, what in outcome.forfeits.items():
+            drawn = ", and is drawn no more" if view.gave_up(match.nodes[identity]) else ""
+            self.note(f"{identity} forfeited match {match.id}: it {what}{drawn}")
 
     def trained(
         self, figures: Mapping[str, Figures], steps: Mapping[str, int], versions: Mapping[str, int]
@@ -174,7 +188,9 @@ class Session:
             "dropped": self.dropped,
             "stages": {process: rounded(shares) for process, shares in self._stages.items()},
             "goal": asdict(self.goal),
+            "forfeits": dict(self._coordinator.ledger.forfeits),
             "notes": list(self._notes),
+            "forgetting": [asdict(alarm) for alarm in self._alarms],
         }
 
     def show(self, state: str = "running", actors: Mapping[str, Any] | None = None) -> None:
@@ -188,9 +204,20 @@ class Session:
             return
         self._next_frame = now + FRAME_SECONDS
         if now >= self._next_rating or state != "running":
-            self._next_rating = now + RATING_SECONDS
-            self._rows = leaderboard(self._coordinator.view())
+            self._judge()
+            took = time.monotonic() - now
+            self._next_rating = now + took + max(RATING_SECONDS, RATING_REST * took)
         self._watch(self._frame(state, actors or {}))
+
+    def _judge(self) -> None:
+        """Who is how strong, and what was forgotten; an alarm is noted once, over all starts of the run."""
+        view = self._coordinator.view()
+        self._rows = leaderboard(view, self._coordinator.config.league.prior_draws)
+        self._alarms = alarms(view)
+        for alarm in self._alarms:
+            if _what(alarm) not in self._alarmed:
+                self._alarmed.add(_what(alarm))
+                self.note(str(alarm))
 
     def _frame(self, state: str, actors: Mapping[str, Any]) -> Frame:
         return frame(
@@ -236,4 +263,11 @@ class Session:
             for process, shares in self._stages.items()
             for name, share in shares.items()
         }
-        self._metrics.write(self.steps, {**figures, **elo, **self._latest, **stages})
+        forgotten = Counter(alarm.player for alarm in self._alarms)
+        forgetting = {f"forgetting/{name}": forgotten[name] for name in self._coordinator.learners}
+        self._metrics.write(self.steps, {**figures, **elo, **self._latest, **stages, **forgetting})
+
+
+def _what(alarm: Alarm) -> tuple[str, int, str]:
+    """What an alarm is about: who forgets whom."""
+    return alarm.player, alarm.generation, alarm.ancestor

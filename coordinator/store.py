@@ -156,6 +156,13 @@ class Store(StoreReader):
         why = f"{owner} died" if failed else ""
         return _expired(self._coordinate("release", owner, why)).reoffered
 
+    def withdraw(self, matches: Sequence[int]) -> int:
+        """These are not to count: whoever reports one is told that it is stale. Returns how many were open.
+
+        Safe to repeat; a match that is done stays in the log.
+        """
+        return int(self._coordinate("withdraw", *matches))
+
     def trim(self, upto: int) -> int:
         """Results up to this number are safe elsewhere: forget them. Returns up to which all are forgotten.
 

@@ -60,7 +60,7 @@ class StoreReader:
     def snapshots(self) -> list[Snapshot]:
         """Oldest first: by generation, then by player."""
         rows = [from_json(Snapshot, text) for text in self._command("hvals", "snapshots")]
-        return sorted(rows, key=lambda snapshot: (snapshot.generation, snapshot.player))
+        return sorted(rows, key=lambda snapshot: snapshot.order)
 
     def checkpoints(self) -> dict[str, Checkpoint]:
         """The newest checkpoint of each player."""

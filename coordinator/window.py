@@ -6,7 +6,8 @@
 
 Nobody locks and nobody waits. A slot's state is one byte that either side writes in turn. A version on the
 board goes with a checksum: a reader that meets a half-written one leaves it for the next time. The file's
-name is gone as soon as both have opened it, so that nothing is left when they are killed.
+name is gone as soon as both have opened it, so that nothing is left when they are killed; what is left where
+one was killed before that goes when the next learner process starts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from agents.policy import Weights
 from agents.trajectory import Trajectory
@@ -32,6 +34,7 @@ MOST_BYTES = 256 * 2**20
 FEWEST_SLOTS = 4
 _LINE = 64
 FREE, TAKEN = 0, 1
+_PREFIX = "league-"
 
 
 @dataclass(frozen=True)
@@ -154,10 +157,22 @@ class Window:
 
 
 def new_path() -> Path:
-    """A name for a window that nobody has, in memory where the system has a place for that."""
+    """A name for a window that nobody has."""
+    return _memory() / f"{_PREFIX}{os.getpid()}-{os.urandom(12).hex()}"
+
+
+def clear_leftovers() -> None:
+    """Delete the windows of processes that were killed before the other side had opened theirs."""
+    for path in _memory().glob(f"{_PREFIX}*-*"):
+        maker = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if maker.isdigit() and not psutil.pid_exists(int(maker)):
+            path.unlink(missing_ok=True)
+
+
+def _memory() -> Path:
+    """A folder in memory, where the system has one for everybody."""
     memory = Path("/dev/shm")
-    folder = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    return folder / f"league-{os.urandom(12).hex()}"
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _lines(size: int) -> int:

@@ -31,12 +31,23 @@ def reason_in_words(reason: Mapping[str, Any]) -> str:
     """
     rule, branch = str(reason.get("rule", "")), str(reason.get("branch", ""))
     if rule == "evaluation":
-        return f"evaluation: the most telling of {_several(reason.get('candidates', 1), 'pairing')}"
+        return _evaluation_in_words(branch, reason)
     if draws := reason.get("draws"):
         return "; ".join(_draw_in_words(rule, str(reason.get("player", "")), draw) for draw in draws.values())
     if branch == "alone":
         return f"alone: {reason.get('player', 'it')} has no opponent in this game"
     return ": ".join(part for part in (rule.replace("_", "-"), branch) if part) or "no reason was noted"
+
+
+def _evaluation_in_words(branch: str, reason: Mapping[str, Any]) -> str:
+    pairings = _several(reason.get("candidates", 1), "pairing")
+    match branch:
+        case "against its parent, for the gate":
+            return f"evaluation: {reason['player']} {branch}, it wins {reason['win_rate']:.2f}"
+        case "least known pair of the meta-game":
+            met = _several(round(reason["games"]), "game")
+            return f"evaluation: {branch}, {met} so far, one of {pairings} (p={reason['probability']:.2g})"
+    return f"evaluation: the most telling of {pairings}"
 
 
 def _draw_in_words(rule: str, player: str, draw: Mapping[str, Any]) -> str:
@@ -53,10 +64,11 @@ def _draw_in_words(rule: str, player: str, draw: Mapping[str, Any]) -> str:
 
 
 def _odds(draw: Mapping[str, Any]) -> str:
-    """`, one of 12 (p=0.31)`; nothing where there was no choice."""
+    """`, one of 12 (p=0.31), wins 0.62`: the player against it; nothing where there was no choice."""
     if draw.get("candidates", 1) == 1:
         return ""
-    return f", one of {draw['candidates']} (p={draw.get('probability', 0.0):.2g})"
+    wins = f", wins {draw['win_rate']:.2f}" if "win_rate" in draw else ""
+    return f", one of {draw['candidates']} (p={draw.get('probability', 0.0):.2g}){wins}"
 
 
 def _several(number: int, noun: str) -> str:

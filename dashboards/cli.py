@@ -36,7 +36,7 @@ COMMANDS = {
     "matches": "dashboards.commands:matches",
     "snapshots": "dashboards.commands:snapshots",
     "eval": "dashboards.commands:evaluate",
-    "exploitability": "dashboards.commands:exploitability",
+    "exploitability": "dashboards.exploiting:exploitability",
     "doctor": "dashboards.commands:doctor",
     "envs": "dashboards.commands:envs",
     "presets": "dashboards.commands:presets",

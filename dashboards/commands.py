@@ -14,9 +14,7 @@ from dashboards.tables import (
     print_json,
     say,
     show,
-    show_cycles,
     show_eval,
-    show_exploitability,
     show_leaderboard,
     show_status,
 )
@@ -35,10 +33,9 @@ def leaderboard(args: argparse.Namespace) -> int:
         if args.json:
             print_json(run.leaderboard())
             return 0
-        rows = run.rows()
-        board, cycles = run.board(rows), run.cycles(rows)
-    show_leaderboard(board)
-    show_cycles(cycles)
+        rows, remark = run.ranking()
+        board = run.board(rows)
+    show_leaderboard(board, remark)
     return 0
 
 
@@ -103,15 +100,11 @@ def evaluate(args: argparse.Namespace) -> int:
     """Let one player meet another."""
     from coordinator.evaluation import evaluate as play
 
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.append(here)  # for `module:factory`; last, so that nothing here hides an installed package
-    seed = args.seed
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-        print(f"seed {seed}", file=sys.stderr)
+    find_scripts_here()
+    seed = drawn_seed(args)
     with reading(args.run, args.redis) as run:
         for name in (args.player, args.against):
-            _check_identity(name, run.store.players(), run.store.snapshots())
+            check_identity(name, run.store.players(), run.store.snapshots())
         report = play(
             run.run, run.store, args.player, args.against, args.games, seed=seed, greedy=args.greedy
         )
@@ -119,27 +112,22 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def exploitability(args: argparse.Namespace) -> int:
-    """What the best answer to a player would win."""
-    from coordinator.exploitability import NASH
-    from coordinator.exploitability import exploitability as measure
-
-    with reading(args.run, args.redis) as run:
-        players, snapshots = run.store.players(), run.store.snapshots()
-        identities = [*args.identities, *args.identities_too] or list(players)[:1]
-        for name in identities:
-            if name != NASH:
-                _check_identity(name, players, snapshots)
-        masses = run.mixture() if NASH in identities else {}
-        reports = measure(run.run, run.store, identities, masses)
-    if args.json:
-        print_json(reports[0] if len(reports) == 1 else reports)
-    else:
-        show_exploitability(reports)
-    return 0
+def find_scripts_here() -> None:
+    """Let `module:factory` name what is in this folder; last, so that it hides no installed package."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
 
 
-def _check_identity(name: str, players: Iterable[str], snapshots: Iterable[Snapshot]) -> None:
+def drawn_seed(args: argparse.Namespace) -> int:
+    """The seed that was given, or a new one, which the user is told."""
+    if args.seed is not None:
+        return int(args.seed)
+    seed = secrets.randbelow(2**31)
+    print(f"seed {seed}", file=sys.stderr)
+    return seed
+
+
+def check_identity(name: str, players: Iterable[str], snapshots: Iterable[Snapshot]) -> None:
     """Raises UsageError for a name that nobody in the run can bear; what it stands for is found out later."""
     live = list(players)
     known = [*live, *(f"{player}@latest" for player in live), *(one.name for one in snapshots), *SCRIPTED]

@@ -25,6 +25,9 @@ examples
   league train pettingzoo:classic/leduc_holdem_v4 --seconds 20
   league train mypackage.mygame:make --config my.yaml
 
+A branch of another run, from its generation 12 on:
+  league train connect_four --initialize-from runs/connect_four-1@12 --seconds 60
+
 Any field of the configuration is an option by its dotted name, above preset and file:
   league train connect_four --league.latest-probability 0.5 --learner.algorithm.batch 128
 All fields, their defaults and what they mean: league train connect_four --help-config
@@ -43,7 +46,7 @@ examples
 PLAYERS = """\
 A player is `main` (its newest weights), `main@12` (generation 12), `main@latest` (its newest
 snapshot), `random`, `minimax` (small games), `mcts:100` (search; games that OpenSpiel has too),
-or `module:factory` of your own.
+`rrps:greenberg` (one of the bots of repeated_rps) or `module:factory` of your own.
 """
 
 EVAL = f"""\
@@ -54,17 +57,21 @@ examples
 """
 
 EXPLOITABILITY = """\
-What the best answer to a player would win, exactly, in games that OpenSpiel knows and whose information
-states can be listed: kuhn, leduc, tictactoe (1.5 GB). It needs the package open-spiel. NashConv is the sum
-of what both seats could gain, exploitability half of it. For other games there is no bound yet: one from
-below, by training a best response, is to come.
+What the best answer to a player would win. It is exact in matrix games, and in those whose information states
+the package open-spiel can list: kuhn, leduc, tictactoe (1.5 GB). NashConv is the sum of what both seats could
+gain, exploitability half of it.
+
+In other games, or with --budget, answers are trained against the player, who stands still: one from first
+weights, one from the player's own. The better one's games are a bound from below, with a 95 % interval.
+Ctrl-C once ends the training and measures what was learned by then.
 
 A player is `main` (its newest weights), `main@12`, `main@latest`, `nash` (the league's Nash mixture, drawn
-before a game and kept to), or `random`. The default is the first player.
+before a game and kept to), or scripted. The default is the first player.
 
 examples
   league exploitability runs/leduc-1
   league exploitability runs/leduc-1 main main@3 nash
+  league exploitability runs/connect_four-1 --player main@latest --budget 4e6
 """
 
 Commands = dict[str, Parser]
@@ -101,6 +108,18 @@ def build_parsers() -> tuple[Parser, Commands]:
     best.add_argument(
         "--player", dest="identities_too", action="append", default=[], metavar="A", help="the same"
     )
+    best.add_argument(
+        "--budget",
+        type=count,
+        metavar="N",
+        help="decisions that each answer is trained on (default: league.snapshot_steps of the run)",
+    )
+    best.add_argument(
+        "--games", type=count, metavar="N", help="games to measure a trained answer by (default 1000)"
+    )
+    best.add_argument(
+        "--seed", type=seed, metavar="N", help="of training and games (default: drawn and printed)"
+    )
     _of_run(command("doctor", "check every invariant of a run; exit status 1 where one is broken"))
     _json(command("envs", "the games that can be named"))
     _json(command("presets", "the complete configurations that can be named"))
@@ -123,7 +142,7 @@ def _train(parser: Parser) -> None:
     )
     parser.add_argument("--preset", metavar="NAME", help="a complete configuration; see `league presets`")
     parser.add_argument("--league", metavar="NAME", help="who plays whom: as `league presets` lists them")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML or JSON with fields to change")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="fields to change: YAML, JSON or TOML")
     _goal(parser)
     parser.add_argument(
         "--seed", type=seed, metavar="N", help="of everything random (default: drawn and printed)"
@@ -136,6 +155,12 @@ def _train(parser: Parser) -> None:
     )
     parser.add_argument(
         "--actors", type=actors, metavar="N", help="processes that play; auto, the default: as cores allow"
+    )
+    parser.add_argument(
+        "--initialize-from",
+        metavar="RUN@N",
+        help="begin from generation N of another run, its ancestors and their results included "
+        "(RUN:PLAYER@N: for one player)",
     )
     _redis(parser)
     old = parser.add_mutually_exclusive_group()

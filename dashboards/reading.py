@@ -27,9 +27,8 @@ from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
 from coordinator.store_types import MatchState, RunState
 from league.config import LeagueConfig
-from league.leaderboard import Row, leaderboard
+from league.leaderboard import Row, leaderboard, remark
 from league.ledger import Ledger
-from league.ratings.diagnostics import Cycles, cyclic_triples
 from league.view import LeagueView
 
 if TYPE_CHECKING:
@@ -90,18 +89,15 @@ class Reading:
         """The leaderboard for people: the same rows, and which of them are still in the making."""
         return [{**line, "live": row.live} for line, row in zip(leaderboard_rows(rows), rows, strict=True)]
 
-    def cycles(self, rows: Sequence[Row]) -> Cycles:
-        """Among the rows of the leaderboard: how often A beats B, B beats C, and C beats A."""
-        nodes = [row.player if row.generation is None else f"{row.player}@{row.generation}" for row in rows]
-        return cyclic_triples(self.view().ledger.tally, nodes)
+    def ranking(self) -> tuple[Sequence[Row], str]:
+        """The leaderboard, best first, and the line under it: what one number a player hides."""
+        view = self.view()
+        rows = leaderboard(view, self._league.prior_draws)
+        return rows, remark(rows, view)
 
     def mixture(self) -> dict[str, float]:
         """Identity -> its mass in the Nash mixture over all generations; a live player goes by its name."""
-        return {
-            row.player if row.live or row.generation is None else f"{row.player}@{row.generation}": row.nash
-            for row in self.rows()
-            if row.nash
-        }
+        return {row.player if row.live else row.node: row.nash for row in self.rows() if row.nash}
 
     @property
     def _league(self) -> LeagueConfig:
@@ -148,9 +144,8 @@ class Reading:
 
     def page(self) -> dict[str, Any]:
         """Everything that the web page shows, as JSON."""
-        rows = self.rows()
-        cycles = self.cycles(rows)._asdict()
-        return {**asdict(self.frame(rows)), "leaderboard": self.board(rows), "cycles": cycles}
+        rows, line = self.ranking()
+        return {**asdict(self.frame(rows)), "leaderboard": self.board(rows), "remark": line}
 
 
 @contextmanager

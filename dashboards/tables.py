@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agents.stages import busy
 from dashboards.figures import clock_time, interval, several, short
-from league.ratings.diagnostics import Cycles
+from league.forgetting import Alarm
 
 Json = dict[str, Any]
 
@@ -49,8 +49,8 @@ def show(columns: Mapping[str, Sequence[str | Text]], numbers: Sequence[str] = (
     console.print(table)
 
 
-def show_leaderboard(rows: Sequence[Json]) -> None:
-    """Players and generations, best first."""
+def show_leaderboard(rows: Sequence[Json], remark: str = "") -> None:
+    """Players and generations, best first. remark: the line under them."""
     if not rows:
         say("Nobody has played yet.")
         return
@@ -65,6 +65,8 @@ def show_leaderboard(rows: Sequence[Json]) -> None:
         ]
     else:
         columns["Elo"] = [interval(row["elo"], row["elo_low"], row["elo_high"]) for row in rows]
+    if any("skill" in row for row in rows):
+        columns["skill"] = [interval(row["skill"], row["skill_low"], row["skill_high"], 1) for row in rows]
     columns["games"] = [short(row["games"]) for row in rows]
     if not returns:
         for name, key in (("won", "wins"), ("drawn", "draws"), ("lost", "losses")):
@@ -74,20 +76,8 @@ def show_leaderboard(rows: Sequence[Json]) -> None:
             columns[name] = [_percent(row.get(key)) for row in rows]
     columns["role"] = [row["role"] for row in rows]
     show(columns, numbers=[name for name in columns if name not in ("player", "role")])
-
-
-def show_cycles(cycles: Cycles) -> None:
-    """Whether one number can order the players at all."""
-    if cycles.triples:
-        say(
-            "", f"{several(cycles.triples, 'triple')} of players with three decided pairs: {_cyclic(cycles)}."
-        )
-
-
-def _cyclic(cycles: Cycles) -> str:
-    if not cycles.cyclic:
-        return "none goes round in a circle"
-    return f"{cycles.cyclic} {'goes' if cycles.cyclic == 1 else 'go'} round in a circle, where Elo misleads"
+    if remark:
+        say("", remark)
 
 
 def show_status(status: Json) -> None:
@@ -100,6 +90,7 @@ def show_status(status: Json) -> None:
         f"policy lag {status['policy_lag']:.1f}",
         f"matches: {matches['done']} done, {matches['leased']} being played, {matches['ready']} ready, "
         f"{matches['parked']} parked",
+        *([f"forfeits: {_counted(status['forfeits'])}"] if status["forfeits"] else []),
         f"actors: {', '.join(status['actors']) or 'none'}",
         "",
     )
@@ -114,7 +105,14 @@ def show_status(status: Json) -> None:
         },
         numbers=("generation", "steps"),
     )
+    if status["forgetting"]:
+        say("", *(str(Alarm(**alarm)) for alarm in status["forgetting"]))
     show_processes(status)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """`module:bot 3, module:other 1`"""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def show_processes(status: Json) -> None:
@@ -164,17 +162,49 @@ def show_eval(report: Json) -> None:
 
 def show_exploitability(reports: Sequence[Json]) -> None:
     """How much best answers to players would win, a player a line."""
-    seats = [f"{seat} gains" for seat in reports[0]["best_response"]]
-    gains = zip(*(report["best_response"].values() for report in reports), strict=True)
+    teams = dict.fromkeys(team for report in reports for team in report["best_response"])
+    gains = {
+        f"{team} gains": [_figure(report["best_response"].get(team), 4) for report in reports]
+        for team in teams
+    }
     show(
         {
             "player": [report["policy"] for report in reports],
-            "NashConv": [f"{report['nash_conv']:.4f}" for report in reports],
-            "exploitability": [f"{report['exploitability']:.4f}" for report in reports],
-            **{seat: [f"{gain:.4f}" for gain in row] for seat, row in zip(seats, gains, strict=True)},
+            "NashConv": [_figure(report["nash_conv"], 4) for report in reports],
+            "exploitability": [_figure(report["exploitability"], 4) for report in reports],
+            **gains,
         },
-        numbers=("NashConv", "exploitability", *seats),
+        numbers=("NashConv", "exploitability", *gains),
     )
+
+
+def show_bounds(reports: Sequence[Json]) -> None:
+    """How much trained answers to players did win, a player a line."""
+    found = [report["best_response"] for report in reports]
+    columns = {
+        "exploitable by": [
+            interval(report["exploitability"], answer["low"], answer["high"], 3)
+            for report, answer in zip(reports, found, strict=True)
+        ],
+        "answer's return": [interval(*_estimate(answer, "return_mean", "return"), 3) for answer in found],
+        "its score": [interval(*_estimate(answer, "score", "score"), 3) for answer in found],
+        "games": [short(answer["games"]) for answer in found],
+        "trained on": [short(answer["decisions"]) for answer in found],
+    }
+    begun = [", ".join(dict.fromkeys(team["start"] for team in answer["teams"].values())) for answer in found]
+    show(
+        {"player": [report["policy"] for report in reports], **columns, "begun from": begun},
+        numbers=tuple(columns),
+    )
+    say("", "Bounds from below, with 95 % intervals: an answer that is trained for longer may win more.")
+
+
+def _figure(number: float | None, places: int) -> str:
+    return "–" if number is None else f"{number:.{places}f}"
+
+
+def _estimate(report: Json, middle: str, prefix: str) -> tuple[float, float, float]:
+    return report[middle], report[f"{prefix}_low"], report[f"{prefix}_high"]
 
 
 def _range(report: Json, middle: str, prefix: str, places: int) -> str:

@@ -7,9 +7,11 @@ seconds instead.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -26,6 +28,8 @@ LINE_EVERY = 5.0
 """Seconds between two progress lines where the output is no terminal."""
 LAST = 6
 """Finished matches shown."""
+CLEARED = "\r\x1b[K"
+"""Back to the start of the line, with nothing on it."""
 
 View = Callable[[Frame], None]
 
@@ -62,6 +66,32 @@ def _at_most(per_second: float, clock: Callable[[], float], draw: View) -> View:
             draw(frame)
 
     return view
+
+
+@contextmanager
+def status_line(
+    stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[str], None]]:
+    """A line that is written over, for what is done before there is anything to show; gone at the end.
+
+    stream: standard error, by default. Nothing is written where it is no terminal. clock: as of `live_view`.
+    """
+    to = stream or sys.stderr
+    next_draw = clock()
+
+    def say(text: str) -> None:
+        nonlocal next_draw
+        if to.isatty() and (now := clock()) >= next_draw:
+            next_draw = now + 1 / REDRAWS
+            to.write(f"{CLEARED}{text}")
+            to.flush()
+
+    try:
+        yield say
+    finally:
+        if to.isatty():
+            to.write(CLEARED)
+            to.flush()
 
 
 def line(frame: Frame) -> str:

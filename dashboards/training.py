@@ -21,6 +21,7 @@ from dashboards.reading import reading
 from dashboards.tables import say, show_leaderboard
 from dashboards.terminal import live_view
 from dashboards.usage import UsageError
+from league.players import Role
 
 if TYPE_CHECKING:
     from coordinator.config import RunConfig
@@ -34,12 +35,15 @@ FLAG_FIELDS = {
     "address": "runtime.address",
     "actors": "runtime.actors",
     "redis": "runtime.redis",
+    "initialize_from": "initialize_from",
 }
 """Options that are short names for a field of the configuration."""
 
 
 def train(args: argparse.Namespace) -> int:
     """Make a run and train it; with --resume, go on with the one that is there."""
+    from coordinator.branch import look
+
     if args.resume:
         return _resume_by_train(args)
     with _wrong_game_is_wrong_usage():
@@ -48,7 +52,9 @@ def train(args: argparse.Namespace) -> int:
     if args.help_config:
         _explain(config)
         return 0
-    run = _create(args.run or free_folder(args.env), config, args.force)
+    path = args.run or free_folder(args.env)
+    config = look(config, path)
+    run = _create(path, config, args.force)
     try:
         return _train(config, run, args)
     except Exception:
@@ -126,7 +132,8 @@ def _train(config: RunConfig, run: RunFolder, args: argparse.Namespace) -> int:
     how = "Reached its goal" if result.reached else "Stopped cleanly"
     say(f"{how}: {short(result.steps)} steps in {clock_time(result.seconds)}.", "")
     with reading(run.path, args.redis) as now:
-        player = next(iter(now.store.players()))
+        players = now.store.players().values()
+        player = next(player.name for player in players if player.role is Role.MAIN)
         show_leaderboard(now.board(now.rows()))
     say("", "Next:", *(f"  {command}" for command in next_commands(folder, player, program())))
     return 0
@@ -134,13 +141,14 @@ def _train(config: RunConfig, run: RunFolder, args: argparse.Namespace) -> int:
 
 def _resume_by_train(args: argparse.Namespace) -> int:
     """`league train ENV --run DIR --resume`: the same as `league resume DIR`, for scripts that say both."""
+    from coordinator.options import as_flag
     from coordinator.run_folder import RunFolder
     from dashboards.reading import game_of
 
     if args.run is None:
         raise UsageError("--resume: say which run by --run DIR")
-    changes = [f"--{name}" for name in ("preset", "league", "config", "seed", "runtime", "address", "actors")]
-    given = [flag for flag in changes if getattr(args, flag.removeprefix("--")) is not None]
+    changes = ("preset", "league", "config", "seed", "runtime", "address", "actors", "initialize_from")
+    given = [as_flag(name) for name in changes if getattr(args, name) is not None]
     if given or args.overrides:
         first = [*given, *args.overrides][0]
         raise UsageError(f"{first}: a run goes on as it was configured; leave it out with --resume")

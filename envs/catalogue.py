@@ -2,6 +2,7 @@
 
     connect_four  kuhn  leduc  …          built in, `league envs` lists them
     matrix:NAME                           one-shot matrix games, `envs.matrix.MATRICES`
+    repeated_rps:N                        rock, paper, scissors, N throws an episode
     pettingzoo:FAMILY/NAME[_vN]           `pettingzoo.make`; parallel where the environment offers it
     mpe2:NAME[_vN]                        the particle environments, also `pettingzoo:mpe/NAME`
     gymnasium:ID                          `gymnasium.make`
@@ -32,6 +33,7 @@ from envs.game import Game, GameError
 from envs.kuhn import Kuhn
 from envs.leduc import Leduc
 from envs.matrix import MATRICES, MatrixGame
+from envs.repeated_rps import RepeatedRps
 from envs.tictactoe import TicTacToe
 from envs.two_step import TwoStep
 
@@ -40,9 +42,11 @@ _BUILT_IN: dict[str, tuple[Callable[[int], Game], str]] = {
     "tictactoe": (TicTacToe, "three in a line on a 3 x 3 board"),
     "kuhn": (Kuhn, "Kuhn poker: three cards, one bet"),
     "leduc": (Leduc, "Leduc hold'em: six cards, two rounds of bets"),
+    "repeated_rps": (RepeatedRps, "rock, paper, scissors, 1000 throws; repeated_rps:N for N throws"),
     "two_step": (TwoStep, "two-step cooperative game (QMIX): best return 8"),
 }
 _VERSION = re.compile(r"[_-]v(\d+)$")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,10 @@ def make_game(name: str, copies: int, *, teams: str = "auto") -> Game:
             if rest not in MATRICES:
                 raise GameError(_unknown(name, [f"matrix:{each}" for each in MATRICES]))
             return MatrixGame(rest, copies)
+        case "repeated_rps":
+            if not _COUNT.fullmatch(rest):
+                raise GameError(f"{name}: repeated_rps:N needs N >= 1 throws, as in 'repeated_rps:200'")
+            return RepeatedRps(copies, int(rest))
         case "gymnasium":
             return _gymnasium(name, rest, copies)
         case "mpe2":

@@ -21,22 +21,25 @@ def check_form(spec: GameSpec, copies: int, actions: Array) -> None:
 
 
 def check_legal(spec: GameSpec, step: Step, actions: Array) -> None:
-    """Raise GameError for the first acting slot whose action `step` does not allow.
-
-    A number for a `Box` is illegal only where it is not finite: games clip it to its bounds.
-    """
-    if isinstance(spec.actions, Box):
-        legal: Bools = np.asarray(np.isfinite(actions).all(axis=-1))
-    else:
-        legal = _choices_legal(spec, step.mask, actions)
-    wrong: Bools = np.asarray(step.acting & ~legal)
+    """Raise GameError for the first acting slot whose action `step` does not allow."""
+    wrong: Bools = np.asarray(step.acting & ~legal(spec, step.mask, actions))
     if not wrong.any():
         return
     copy, slot = (int(index) for index in np.argwhere(wrong)[0])
     raise GameError(
         f"{spec.name}, copy {copy}, seat {spec.seats[step.seat[copy, slot]]}: "
-        f"action {actions[copy, slot].tolist()} is illegal, {_allowed(spec, step.mask[copy, slot])}"
+        f"action {actions[copy, slot].tolist()} is illegal, {allowed(spec, step.mask[copy, slot])}"
     )
+
+
+def legal(spec: GameSpec, mask: Bools, actions: Array) -> Bools:
+    """[...] whether each action is one that its row of `mask` [..., A] allows.
+
+    A number for a `Box` is illegal only where it is not finite: games clip it to its bounds.
+    """
+    if isinstance(spec.actions, Box):
+        return np.asarray(np.isfinite(actions).all(axis=-1))
+    return _choices_legal(spec, mask, actions)
 
 
 def has_choice(spec: GameSpec, mask: Bools) -> Bools:
@@ -66,7 +69,7 @@ def random_legal(spec: GameSpec, step: Step, generator: np.random.Generator) -> 
 
 
 def _choices_legal(spec: GameSpec, mask: Bools, actions: Array) -> Bools:
-    """[C, K] whether every choice is in range and open."""
+    """[...] whether every choice is in range and open."""
     if isinstance(spec.actions, Discrete):
         return _one_choice_legal(mask, actions)
     sizes = _sizes(spec)
@@ -91,7 +94,8 @@ def _sizes(spec: GameSpec) -> Ints:
     return np.array(sizes, np.int64)
 
 
-def _allowed(spec: GameSpec, mask: Bools) -> str:
+def allowed(spec: GameSpec, mask: Bools) -> str:
+    """What one row of a mask allows, in words."""
     match spec.actions:
         case Discrete():
             return f"legal are {np.flatnonzero(mask).tolist()}"

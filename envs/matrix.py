@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 
 from envs.buffers import blank_step
 from envs.game import Array, ArraySpec, Discrete, Floats, Game, GameSpec, Step
@@ -52,9 +54,35 @@ def _cooperative(description: str, row: Table) -> Matrix:
     return Matrix(description, row, row, ("team",))
 
 
+def _blotto(coins: int, fields: int) -> Table:
+    """Who wins more fields, for all ways to lay out the coins; the larger heap wins a field."""
+    ways = np.array([heaps for heaps in product(range(coins + 1), repeat=fields) if sum(heaps) == coins])
+    won = np.sign(ways[:, None] - ways).sum(axis=-1)
+    return _whole(np.sign(won))
+
+
+def _skill(choices: int, cycles: float, seed: int) -> Table:
+    """A random game of skill (Czarnecki et al. 2020), by who wins: sign of S_i - S_j + (W_ij - W_ji) / 2.
+
+    S and W are standard normal, W times `cycles`: the more, the less does it help to be stronger.
+    """
+    generator = np.random.default_rng(seed)
+    strength, chance = generator.normal(size=choices), generator.normal(size=(choices, choices))
+    edge = strength[:, None] - strength + cycles * (chance - chance.T) / 2
+    return _whole(np.sign(edge))
+
+
+def _whole(table: npt.NDArray[np.generic]) -> Table:
+    return tuple(tuple(map(int, values)) for values in table.tolist())
+
+
 MATRICES = {
     "rps": _zero_sum("rock, paper, scissors", ((0, -1, 1), (1, 0, -1), (-1, 1, 0))),
     "pennies": _zero_sum("matching pennies", ((1, -1), (-1, 1)), ("even", "odd")),
+    "blotto": _zero_sum("Colonel Blotto: 10 coins on 3 fields, most fields win", _blotto(10, 3)),
+    "skill": _zero_sum(
+        "random game of skill: 31 choices, an equilibrium plays nine of them", _skill(31, cycles=2.0, seed=0)
+    ),
     "prisoners": _symmetric("prisoner's dilemma: cooperate or defect", ((-1, -3), (0, -2))),
     "stag_hunt": _symmetric("stag hunt: the better equilibrium is the riskier", ((4, 0), (3, 3))),
     "chicken": _symmetric("chicken: swerve or stay", ((0, -1), (1, -10))),

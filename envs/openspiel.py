@@ -57,12 +57,17 @@ class InformationStates:
     """[I] what it did there; 0 where this is its first turn."""
 
 
+def has_twin(name: str) -> bool:
+    """Whether `Twin` knows one of our games."""
+    return name in _TWINS
+
+
 class Twin:
     """One of our games in OpenSpiel."""
 
     def __init__(self, name: str) -> None:
         """Raises GameError where its information states cannot be listed, or OpenSpiel is not installed."""
-        if name not in _TWINS:
+        if not has_twin(name):
             raise GameError(
                 f"{name}: its information states cannot be listed, only those of {', '.join(_TWINS)}"
             )

@@ -17,6 +17,7 @@ class PerfectNim:
     """Leaves a multiple of four."""
 
     needs_history = False  # what it sees is enough
+    varies = True  # it draws where every move loses
 
     def __init__(self, spec: GameSpec) -> None:
         """Raises AgentError, with a line for the user, where it cannot play the game."""

@@ -26,6 +26,7 @@ ROLES = {
     "league_exploiters": Role.LEAGUE_EXPLOITER,
     "generic_players": Role.PLAYER,
     "scripted": Role.SCRIPTED,
+    "pretrained": Role.PRETRAINED,
 }
 """Field that names players -> their role."""
 WEIGHTINGS = ("squared", "linear", "linear_capped", "variance")
@@ -70,8 +71,11 @@ class LeagueConfig:
     generic_players: tuple[str, ...] = ()
     """alphastar: names of players without a special part, who meet everybody's past (pfsp, linear)."""
     scripted: tuple[str, ...] = ()
-    """Scripted players that are met like somebody's past: minimax, mcts:100, module:factory. Where a rule
-    goes by a player's own past (self_play, population, fictitious, openai_five) they only rate."""
+    """Scripted players that are met like somebody's past: minimax, mcts:100, rrps:all, module:factory. Where
+    a rule goes by a player's own past (self_play, population, fictitious, openai_five) they only rate."""
+    pretrained: tuple[str, ...] = ()
+    """NAME=RUN:PLAYER@N, players that never change: each is a snapshot of another run, copied into this one,
+    and met as scripted ones are; `champion=runs/old:main@12`."""
     snapshot_steps: int = 500_000
     """A player is frozen at the latest after being trained on this many decisions since it last was."""
     snapshot_min_steps: int = 100_000
@@ -91,7 +95,7 @@ class LeagueConfig:
     episodes: int = 64
     """Episodes of one match."""
     evaluate_share: float = 0.05
-    """Share of matches that only rate, and train nobody."""
+    """Share of the actors' decisions, in [0, 1), that are for matches which only rate, and train nobody."""
     payoff_decay: float = 0.99
     """What the payoff of a pair keeps when a new match of it comes in (AlphaStar: 0.99)."""
     elo_k: float = 16.0
@@ -102,7 +106,17 @@ class LeagueConfig:
     @property
     def roles(self) -> dict[str, Role]:
         """Name of every player -> its role; the mains first, the scripted last."""
-        return {name: role for field, role in ROLES.items() for name in getattr(self, field)}
+        return {name: role for field, role in ROLES.items() for name in self.names(field)}
+
+    def names(self, field: str) -> tuple[str, ...]:
+        """Of the players that a field names."""
+        entries: tuple[str, ...] = getattr(self, field)
+        return tuple(entry.partition("=")[0] for entry in entries) if field == "pretrained" else entries
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Name of every pretrained player -> the snapshot of another run that it is, RUN:PLAYER@N."""
+        return {name: source for name, _, source in (entry.partition("=") for entry in self.pretrained)}
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -135,7 +149,7 @@ class LeagueConfig:
             raise ValueError("players is empty: a league needs at least one")
         seen: dict[str, str] = {}
         for field in ROLES:
-            for name in getattr(self, field):
+            for name in self.names(field):
                 if field != "scripted" and not NAME.fullmatch(name):
                     raise ValueError(f"{field} has {name!r}, but a name is {NAME.pattern}")
                 if name in seen:
@@ -144,6 +158,8 @@ class LeagueConfig:
                 seen[name] = field
         if unfit := [name for name in self.scripted if not name or "@" in name]:
             raise ValueError(f"scripted has {unfit[0]!r}, but snapshots, which bear an @, are in no script")
+        if unfit := [entry for entry in self.pretrained if not entry.partition("=")[2]]:
+            raise ValueError(f"pretrained has {unfit[0]!r}, but must be NAME=RUN:PLAYER@N")
 
     def _check_ranges(self) -> None:
         for name in (
@@ -183,6 +199,11 @@ class LeagueConfig:
                     f"{name} is {getattr(self, name)}, but matchmaker {self.matchmaker} knows no roles, "
                     f"only {' and '.join(WITH_ROLES)} do"
                 )
+        if self.gate == "sprt" and not self.evaluate_share:
+            raise ValueError(
+                f"gate is sprt, but evaluate_share is {self.evaluate_share}: nobody would be tested against "
+                "the snapshot before it, so evaluate_share must be above 0"
+            )
         if self.matchmaker == "psro" and not 1 <= self.window <= LARGEST_META_GAME:
             raise ValueError(
                 f"window is {self.window}, but matchmaker psro mixes 1 to {LARGEST_META_GAME} snapshots"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from league.meta_game import Masses, one_population, two_populations
 from league.players import Player, Role
 from league.ratings.bradley_terry import NORMAL_95, rate
+from league.ratings.diagnostics import Standing, cyclic_triples, verdict
+from league.ratings.teams import Skill, skill_of
 from league.view import LeagueView
 
 
@@ -32,6 +35,13 @@ class Row:
     game has no such mixture: one team, or three that differ; and for scripted players where teams differ."""
     alpha_rank: float | None
     """Mass in alpha-rank's stationary distribution; None as for `nash`."""
+    team: str | None = None
+    """The only team that it plays; None where it plays any."""
+
+    @property
+    def node(self) -> str:
+        """What its results are rated under: `main@12`, `random`."""
+        return self.player if self.generation is None else f"{self.player}@{self.generation}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,17 @@ class RatedRow(Row):
     elo_low: float
     """Lower end of the 95 % interval relative to the league's mean."""
     elo_high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedRow(RatedRow):
+    """A node of a game of more than two teams, where a place among all says more than pairs do."""
+
+    skill: float
+    """Plackett-Luce by openskill; a node begins at 25, or where its predecessor stands."""
+    skill_low: float
+    """Lower end of its 95 % interval."""
+    skill_high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +101,21 @@ def leaderboard(view: LeagueView, prior_draws: float = 4.0) -> list[RatedRow] | 
     return _by_return(view, entries) if len(view.teams) == 1 else _by_rating(view, entries, prior_draws)
 
 
+def remark(rows: Sequence[Row], view: LeagueView) -> str:
+    """The line under the leaderboard: `diagnostics.verdict` of its rows; empty in a game of one team."""
+    played = [row for row in rows if isinstance(row, RatedRow) and row.games]
+    teams = ("",) if view.symmetric else view.teams
+    groups = {
+        team: [
+            Standing(row.node, row.elo, row.elo_low, row.elo_high, row.nash, row.alpha_rank)
+            for row in played
+            if not team or row.team == team
+        ]
+        for team in teams
+    }
+    return verdict(groups, cyclic_triples(view.ledger.tally, [row.node for row in played]))
+
+
 def _entries(view: LeagueView) -> list[_Entry]:
     """Snapshots oldest first, then live players, then those that never change."""
     roles = {name: player.role for name, player in view.players.items()}
@@ -96,7 +132,6 @@ def _entries(view: LeagueView) -> list[_Entry]:
         )
         for snapshot in view.snapshots
     ]
-    newest = {entry.player: entry.node for entry in frozen}
     live = [
         _Entry(
             player.node,
@@ -104,7 +139,7 @@ def _entries(view: LeagueView) -> list[_Entry]:
             player.generation,
             player.role,
             live=True,
-            parent=newest.get(player.name),
+            parent=player.parent,
             team=player.team,
         )
         for player in view.learners
@@ -143,12 +178,19 @@ def _by_rating(view: LeagueView, entries: list[_Entry], prior_draws: float) -> l
                 losses=round(counts.losses),
                 nash=nash,
                 alpha_rank=ranked,
+                team=entry.team,
                 elo=rating.elo,
                 elo_low=rating.low,
                 elo_high=rating.high,
             )
         )
+    if len(view.teams) > 2:
+        rows = [_ranked(row, skill_of(row.node, view.ledger.skills)) for row in rows]
     return sorted(rows, key=lambda row: -row.elo)
+
+
+def _ranked(row: RatedRow, skill: Skill) -> RankedRow:
+    return RankedRow(**vars(row), skill=skill.mu, skill_low=skill.low, skill_high=skill.high)
 
 
 def _by_return(view: LeagueView, entries: list[_Entry]) -> list[ReturnRow]:
@@ -170,6 +212,7 @@ def _by_return(view: LeagueView, entries: list[_Entry]) -> list[ReturnRow]:
                 losses=0,
                 nash=None,
                 alpha_rank=None,
+                team=entry.team,
                 return_mean=mean,
                 return_low=None if mean is None or reach is None else mean - reach,
                 return_high=None if mean is None or reach is None else mean + reach,

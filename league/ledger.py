@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from league import purpose
 from league.codec import dumps, loads
 from league.payoff import Payoff
-from league.players import LeagueError, Match, Outcome, split_identity
+from league.players import LeagueError, Match, Outcome, SwappedPairs, itself_or_earlier
 from league.quality import Qualities, fold
-from league.ratings import elo
+from league.ratings import elo, teams
+
+ADDED_LATER = ("quality", "swaps", "forfeits", "effort", "skills")
+"""Parts that a stored ledger may lack: they are then empty."""
 
 
 @dataclass
@@ -75,7 +80,7 @@ class Ledger:
     payoff: Payoff = field(default_factory=Payoff)
     """Decayed, by identity: a live player is `main` in every generation. Matchmakers read it."""
     tally: Payoff = field(default_factory=Payoff)
-    """Undecayed, by node: `main@4` also while it was in the making. Ratings read it."""
+    """Undecayed, by node: `main@4` also while it was in the making. Ratings read it; it alone has margins."""
     elo: dict[str, float] = field(default_factory=dict)
     """Online rating by node, of every node that met another."""
     seats: dict[str, Seats] = field(default_factory=dict)
@@ -85,6 +90,14 @@ class Ledger:
     totals: Totals = field(default_factory=Totals)
     quality: Qualities = field(default_factory=dict)
     """OpenAI Five's scores; empty where no match was made by them."""
+    swaps: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """Generation in the making -> snapshot of the same player -> `SwappedPairs.counts`: a gate reads them."""
+    forfeits: dict[str, int] = field(default_factory=dict)
+    """Matches that a node forfeited."""
+    effort: purpose.Effort = field(default_factory=dict)
+    """How much was played to train and to rate."""
+    skills: teams.Skills = field(default_factory=dict)
+    """By node, in games of more than two teams; empty in others."""
 
     def apply(self, seq: int, match: Match, outcome: Outcome) -> None:
         """Fold result number `seq`, which `check_outcome` has passed.
@@ -98,19 +111,28 @@ class Ledger:
             raise LeagueError(f"result {seq} is of match {outcome.match}, but its match is {match.id}")
         by_identity: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
         by_node: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        margins: defaultdict[tuple[str, str], float] = defaultdict(float)
         for pair in outcome.pairs:
             result = [pair.wins, pair.draws, pair.losses]
             home, away = match.nodes[pair.home], match.nodes[pair.away]
             _add_sorted(by_identity, pair.home, pair.away, result)
             _add_sorted(by_node, home, away, result)
+            margin = pair.wins - pair.losses if pair.margin is None else pair.margin
+            margins[min(home, away), max(home, away)] += margin if home <= away else -margin
             _add(self.seats.setdefault(home, Seats()).first, result)
             _add(self.seats.setdefault(away, Seats()).second, result[::-1])
         for (home, away), (wins, draws, losses) in by_identity.items():
             self.payoff.record(home, away, wins, draws, losses, self.decay)
         for (home, away), (wins, draws, losses) in by_node.items():
-            self.tally.record(home, away, wins, draws, losses)
+            self.tally.record(home, away, wins, draws, losses, margin=margins[home, away])
         self._rate(by_node)
+        teams.fold(self.skills, match, outcome.rankings)
         fold(self.quality, match, _shares(by_identity))
+        purpose.fold(self.effort, match, outcome)
+        self._fold_swapped(match, outcome.swapped)
+        for identity in outcome.forfeits:
+            node = match.nodes[identity]
+            self.forfeits[node] = self.forfeits.get(node, 0) + 1
         for entry in outcome.returns:
             sums = self.returns.setdefault(match.nodes[entry.identity], Returns())
             sums.episodes += entry.episodes
@@ -124,13 +146,21 @@ class Ledger:
 
     def rating(self, node: str) -> float:
         """Online Elo of a node; one that has not played starts where its predecessor stands now."""
-        if node in self.elo:
-            return self.elo[node]
-        player, generation = split_identity(node)
-        for earlier in range((generation or 0) - 1, -1, -1):
-            if (name := f"{player}@{earlier}") in self.elo:
-                return self.elo[name]
-        return elo.INITIAL
+        known = itself_or_earlier(node, self.elo)
+        return elo.INITIAL if known is None else self.elo[known]
+
+    def _fold_swapped(self, match: Match, swapped: SwappedPairs | None) -> None:
+        """Keep pairs of a live player with a snapshot of its own, as the live player sees them."""
+        if swapped is None:
+            return
+        (other,) = set(match.teams.values()) - {swapped.identity}
+        for live, past, counts in (
+            (swapped.identity, other, swapped.counts),
+            (other, swapped.identity, swapped.counts[::-1]),
+        ):
+            if past.startswith(f"{live}@"):
+                kept = self.swaps.setdefault(match.nodes[live], {})
+                _add(kept.setdefault(past, [0] * 5), counts)
 
     def _rate(self, by_node: dict[tuple[str, str], list[int]]) -> None:
         """One Elo update for each two nodes, all from the ratings before the match."""
@@ -145,11 +175,11 @@ class Ledger:
 
     def to_json(self) -> str:
         """Canonical text: two ledgers that hold the same have the same bytes."""
-        # Absent where empty, so that what was written before there were scores keeps its bytes.
-        quality = {"quality": self.quality} if self.quality else {}
+        # Absent where empty, so that what was written before there were any keeps its bytes.
+        later = {name: value for name in ADDED_LATER if (value := getattr(self, name))}
         return dumps(
             {
-                **quality,
+                **later,
                 "decay": self.decay,
                 "elo_k": self.elo_k,
                 "seq": self.seq,
@@ -190,6 +220,10 @@ def _ledger(plain: Any) -> Ledger:
             player: {opponent: float(score) for opponent, score in known.items()}
             for player, known in plain.get("quality", {}).items()
         },
+        swaps=plain.get("swaps", {}),
+        forfeits=plain.get("forfeits", {}),
+        effort=plain.get("effort", {}),
+        skills={node: teams.Skill(*map(float, skill)) for node, skill in plain.get("skills", {}).items()},
     )
     if unknown := plain.keys() - vars(ledger).keys():
         raise LeagueError(f"not a ledger: unknown key {min(unknown)!r}")
@@ -205,7 +239,7 @@ def _shares(counts: dict[tuple[str, str], list[int]]) -> dict[tuple[str, str], f
     return shares
 
 
-def _add(sums: list[int], result: list[int]) -> None:
+def _add(sums: list[int], result: Sequence[int]) -> None:
     for index, count in enumerate(result):
         sums[index] += count
 

@@ -2,7 +2,8 @@
 
 Its payoff is the score that one node makes against another: what was observed, drawn towards what the
 ratings expect as if `PRIOR_GAMES` more games had gone that way. So an old generation that never met a new
-one does not pass for its equal. A node that met nobody stays out: nothing is known to recommend it.
+one does not pass for its equal. A node that met nobody stays out: nothing is known to recommend it. Where a
+win may be worth more or less, as in poker, the score counts it for what it was worth: `payoff.advantages`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from league.payoff import Payoff
+from league.payoff import Payoff, advantages
 from league.ratings.bradley_terry import Ratings
 from league.solvers import alpha_rank, nash
 
@@ -31,9 +32,14 @@ ALPHA = 1.0
 
 
 def scores(tally: Payoff, ratings: Ratings, nodes: Sequence[str], others: Sequence[str]) -> Floats:
-    """[N, M] score in (0, 1) of each of `nodes` against each of `others`; 0.5 against itself."""
-    games = np.array([tally.games(node, others) for node in nodes]).reshape(len(nodes), len(others))
-    rates = np.array([tally.win_rates(node, others) for node in nodes]).reshape(games.shape)
+    """[N, M] score of each of `nodes` against each of `others`; 0.5 against itself.
+
+    It lies in (0, 1) where every win is worth the same; where not, big wins may take it beyond.
+    """
+    shape = len(nodes), len(others)
+    results = np.array([tally.results(node, others) for node in nodes]).reshape(*shape, 3)
+    margins = np.array([tally.margins(node, others) for node in nodes]).reshape(shape)
+    games, rates = results.sum(axis=2), 0.5 + advantages(results, margins)
     expected = ratings.expected_scores(nodes, others)
     mixed: Floats = (rates * games + expected * PRIOR_GAMES) / (games + PRIOR_GAMES)
     return mixed

@@ -25,7 +25,9 @@ def check_outcome(match: Match, outcome: Outcome) -> None:
         raise LeagueError(f"{where}: decisions {outcome.decisions} or attempt {outcome.attempt} is negative")
     _check_identities(match, outcome, where)
     _check_pairs(match, outcome, where)
+    _check_swapped(match, outcome, where)
     _check_returns(match, outcome, where)
+    _check_rankings(match, outcome, where)
 
 
 def _check_identities(match: Match, outcome: Outcome, where: str) -> None:
@@ -33,6 +35,7 @@ def _check_identities(match: Match, outcome: Outcome, where: str) -> None:
         *(identity for pair in outcome.pairs for identity in (pair.home, pair.away)),
         *(entry.identity for entry in outcome.returns),
         *outcome.forfeits,
+        *((outcome.swapped.identity,) if outcome.swapped else ()),
     ]
     playing = set(match.teams.values())
     for identity in named:
@@ -56,6 +59,41 @@ def _check_pairs(match: Match, outcome: Outcome, where: str) -> None:
                 f"{where}: {two[0]} against {two[1]} counts {played[two]} results, "
                 f"but {meetings[two] * outcome.episodes} were played"
             )
+
+
+def _check_swapped(match: Match, outcome: Outcome, where: str) -> None:
+    """Every whole pair of episodes is counted, and its scores add up to what the episodes did."""
+    if outcome.swapped is None:
+        return
+    name, counts = outcome.swapped.identity, outcome.swapped.counts
+    if len(match.teams) != 2 or len(set(match.teams.values())) != 2:
+        raise LeagueError(f"{where}: pairs of games of {name}, but no two change places in it")
+    if len(counts) != 5 or min(counts) < 0 or sum(counts) != outcome.episodes // 2:
+        raise LeagueError(
+            f"{where}: pairs of games are {list(counts)}, but must be 5 counts that add up to "
+            f"{outcome.episodes // 2}"
+        )
+    scored = sum(half * count for half, count in enumerate(counts))
+    played = sum(2 * (pair.wins if pair.home == name else pair.losses) + pair.draws for pair in outcome.pairs)
+    if not 0 <= played - scored <= 2 * (outcome.episodes % 2):
+        raise LeagueError(
+            f"{where}: {name} scored {scored / 2:g} in pairs of games, but {played / 2:g} in all of them"
+        )
+
+
+def _check_rankings(match: Match, outcome: Outcome, where: str) -> None:
+    """Every episode has a ranking or none has, and a team's place is how many came before it."""
+    if not outcome.rankings:
+        return
+    if len(match.teams) < 3 or len(outcome.rankings) != outcome.episodes:
+        raise LeagueError(
+            f"{where}: {len(outcome.rankings)} rankings of {len(match.teams)} teams, "
+            f"but {outcome.episodes if len(match.teams) > 2 else 'no'} episodes were ranked"
+        )
+    for places in outcome.rankings:
+        taken = sorted(places.values())
+        if places.keys() != match.teams.keys() or [taken.index(place) for place in taken] != taken:
+            raise LeagueError(f"{where}: {places} is no ranking of {', '.join(sorted(match.teams))}")
 
 
 def _check_returns(match: Match, outcome: Outcome, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -40,6 +41,11 @@ class Role(StrEnum):
         """Whether it is trained and frozen; who does not is one node for ever."""
         return self not in (Role.SCRIPTED, Role.PRETRAINED)
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it may go back to its first weights once it was frozen."""
+        return self in (Role.MAIN_EXPLOITER, Role.LEAGUE_EXPLOITER)
+
 
 class Purpose(StrEnum):
     """Why a match is played."""
@@ -63,12 +69,33 @@ class Player:
     frozen_at: int = 0
     """`steps` when it was last frozen."""
     reset_at: int = field(default=0, metadata=ADDED_LATER)
-    """Generation in the making when it was last reset to its first weights: earlier results say nothing."""
+    """Generation in the making when its weights were last replaced, by its first ones or by a copy of another
+    player's: earlier results say nothing."""
+    reset_reason: str = field(default="", metadata=ADDED_LATER)
+    """Why they were, in words; empty where they never were."""
+    copied_from: str = field(default="", metadata=ADDED_LATER)
+    """The last snapshot of whom they were copied from; empty where they are its own first ones."""
+    hyper: dict[str, float] = field(default_factory=dict, metadata=ADDED_LATER)
+    """Hyper-parameters that go before those of its configuration; empty where none do."""
+    turned_at: int = field(default=0, metadata=ADDED_LATER)
+    """`steps` at its last turn in population-based training."""
+    weights: str = field(default="", metadata=ADDED_LATER)
+    """Of a pretrained player, the hash of the snapshot that it plays by; else empty."""
 
     @property
     def node(self) -> str:
         """The name its results are rated under: the generation in the making."""
         return f"{self.name}@{self.generation}" if self.role.learns else self.name
+
+    @property
+    def parent(self) -> str | None:
+        """The snapshot that the generation in the making grows from: the one before it, or, once its weights
+        were replaced, the one of the first weights or of whom they were copied from."""
+        if not self.generation:
+            return None
+        if self.reset_at == self.generation:
+            return self.copied_from or f"{self.name}@0"
+        return f"{self.name}@{self.generation - 1}"
 
 
 @dataclass(frozen=True)
@@ -90,11 +117,25 @@ class Snapshot:
     def name(self) -> str:
         return f"{self.player}@{self.generation}"
 
+    @property
+    def order(self) -> tuple[int, str]:
+        """By which snapshots are sorted, oldest first: draws depend on it, also after a resume."""
+        return self.generation, self.player
+
 
 def split_identity(identity: str) -> tuple[str, int | None]:
     """`main@12` -> (`main`, 12); `main` -> (`main`, None)."""
     name, _, generation = identity.partition("@")
     return name, int(generation) if generation else None
+
+
+def itself_or_earlier(node: str, known: Container[str]) -> str | None:
+    """The node where it is known; else the newest known generation before it; None where there is none."""
+    if node in known:
+        return node
+    player, generation = split_identity(node)
+    earlier = (f"{player}@{number}" for number in range((generation or 0) - 1, -1, -1))
+    return next((name for name in earlier if name in known), None)
 
 
 @dataclass(frozen=True)
@@ -118,6 +159,9 @@ class Match:
     """Identity -> the node its results are rated under. A live `main` stands for `main@<generation>`."""
     reason: dict[str, Any] = field(default_factory=dict)
     """Why it was made: rule, branch, candidates, weights, win rates, draw. Plain JSON."""
+    opening: int = field(default=0, metadata=ADDED_LATER)
+    """Moves at random that its games begin with, both games of a pair with the same, where a game allows it:
+    seats take turns, and nothing else is left to chance. So results differ by who plays better alone."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +174,9 @@ class PairResult:
     """Episodes that home won."""
     draws: int
     losses: int
+    margin: float | None = field(default=None, metadata=ADDED_LATER)
+    """By how much home won, summed over the episodes: half of what its team's return is above away's. In a
+    zero-sum game that is home's own return. None where it was not counted: then every win is worth 1."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +187,16 @@ class ReturnSum:
     episodes: int
     total: float
     total_of_squares: float
+
+
+@dataclass(frozen=True)
+class SwappedPairs:
+    """Pairs of episodes between two identities that changed places in between."""
+
+    identity: str
+    """Whose score is counted."""
+    counts: tuple[int, ...]
+    """[5] pairs in which it scored 0, 1/2, 1, 3/2 and 2 in all (LL; LD; DD or WL; WD; WW)."""
 
 
 @dataclass(frozen=True)
@@ -156,3 +213,8 @@ class Outcome:
     returns: tuple[ReturnSum, ...]
     forfeits: dict[str, str] = field(default_factory=dict)
     """Identity -> what it did wrong, where a player or the game failed."""
+    swapped: SwappedPairs | None = field(default=None, metadata=ADDED_LATER)
+    """Episodes 0 and 1, 2 and 3, …; None where no two identities change places."""
+    rankings: tuple[dict[str, int], ...] = field(default=(), metadata=ADDED_LATER)
+    """Of every episode, as they ended: team (as `Match.teams` seats them) -> its place, which is how many
+    teams came before it. Empty where two teams play, or one."""

@@ -10,6 +10,7 @@ ones. Here a reset cannot be decided before the snapshot is registered.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
@@ -74,13 +75,37 @@ def decide_freeze(player: Player, view: LeagueView, config: LeagueConfig) -> str
     asked, trained = gate(config, player.role), player.steps - player.frozen_at
     if trained >= asked.most:
         return f"trained on {trained} decisions, {asked.most} is the most"
-    if trained < asked.least or asked.rivals is Rivals.NOBODY or config.gate == "time":
+    if trained < max(1, asked.least) or asked.rivals is Rivals.NOBODY or config.gate == "time":
         return None
     if config.gate == "sprt":
-        return _stronger_than_parent(player, view, config)
+        return _stronger_than_parent(player, view, config) if player.parent else None
     if asked.rivals is Rivals.FACED:
         return _beats_faced(player, view, config)
     return _beats_all(player, view, config, asked.rivals)
+
+
+def awaits_test(player: Player, view: LeagueView, config: LeagueConfig) -> bool:
+    """Whether `player` is frozen as soon as games against its parent show that it is the stronger one."""
+    asked, trained = gate(config, player.role), player.steps - player.frozen_at
+    return (
+        config.gate == "sprt"
+        and asked.rivals is not Rivals.NOBODY
+        and max(1, asked.least) <= trained < asked.most
+        and view.symmetric
+        and len(view.teams) == 2
+        and player.parent in view.past.registered
+    )
+
+
+def counts_against(player: Player, parent: str, view: LeagueView) -> tuple[float, ...]:
+    """What a generation in the making scored against its parent, for `sprt`.
+
+    Pairs of games with seats swapped (5 counts); games (3) where no pairs were counted, as in a run from
+    before they were.
+    """
+    if pairs := view.ledger.swaps.get(player.node, {}).get(parent):
+        return tuple(pairs)
+    return tuple(view.ledger.tally.counts(player.node, parent))[::-1]
 
 
 def decide_reset(player: Player, view: LeagueView, config: LeagueConfig, seed: int) -> str | None:
@@ -105,9 +130,9 @@ def decide_reset(player: Player, view: LeagueView, config: LeagueConfig, seed: i
     return None
 
 
-def reset(player: Player) -> Player:
-    """The player once its learner has gone back to the first weights."""
-    return replace(player, reset_at=player.generation)
+def reset(player: Player, reason: str) -> Player:
+    """The player once its learner has gone back to the first weights. reason: what `decide_reset` said."""
+    return replace(player, reset_at=player.generation, reset_reason=reason, copied_from="")
 
 
 def _beats_faced(player: Player, view: LeagueView, config: LeagueConfig) -> str | None:
@@ -116,7 +141,8 @@ def _beats_faced(player: Player, view: LeagueView, config: LeagueConfig) -> str 
     if not faced:
         return None
     rates = view.ledger.payoff.win_rates(player.name, faced)
-    worst = int(rates.argmin())
+    # Of several the first by name: a resumed run does not remember whom it met first.
+    worst = min(np.flatnonzero(rates == rates.min()).tolist(), key=faced.__getitem__)
     if rates[worst] < config.snapshot_win_rate:
         return None
     return (
@@ -129,9 +155,9 @@ def _faced(player: Player, view: LeagueView, min_games: int) -> list[str]:
     """Snapshots that the generation in the making met in at least `min_games` games."""
     tally = view.ledger.tally
     met = tally.opponents(player.node)
-    games = tally.games(player.node, met)
+    enough = np.flatnonzero(tally.games(player.node, met) >= min_games).tolist()
     frozen = view.past.registered
-    return [name for name, count in zip(met, games, strict=True) if count >= min_games and name in frozen]
+    return [met[index] for index in enough if met[index] in frozen]
 
 
 def _beats_all(player: Player, view: LeagueView, config: LeagueConfig, rivals: Rivals) -> str | None:
@@ -164,14 +190,26 @@ def _rivals(player: Player, view: LeagueView, rivals: Rivals) -> list[str]:
 
 
 def _stronger_than_parent(player: Player, view: LeagueView, config: LeagueConfig) -> str | None:
-    """By the games of this generation against the snapshot before it, in either seat."""
-    parent = f"{player.name}@{player.generation - 1}"
-    wins, draws, losses = view.ledger.tally.counts(player.node, parent)
-    llr, verdict = sprt((losses, draws, wins), *config.sprt_elo)
+    """By all games of this generation against the snapshot that it grows from, in either seat.
+
+    A test that says "no better" goes on, since the player learns on. Who is no better still passes with a
+    chance of about 5 % at most, however long it goes on: a likelihood ratio is a martingale (Ville 1939).
+    """
+    parent, (low, high) = str(player.parent), config.sprt_elo
+    counts = counts_against(player, parent, view)
+    llr, verdict = sprt(counts, low, high)
     if verdict is not Verdict.BETTER:
         return None
-    low, high = config.sprt_elo
     return (
-        f"scored +{wins:.0f} ={draws:.0f} -{losses:.0f} against {parent}, which {high:g} points of "
-        f"normalised Elo explain better than {low:g} (log-likelihood ratio {llr:.2f})"
+        f"{_scored(counts)} against {parent}, which {high:g} points of normalised Elo explain better than "
+        f"{low:g} (log-likelihood ratio {llr:.2f})"
     )
+
+
+def _scored(counts: Sequence[float]) -> str:
+    if len(counts) == 3:
+        losses, draws, wins = counts
+        return f"scored +{wins:.0f} ={draws:.0f} -{losses:.0f}"
+    times = zip(counts, ("0", "½", "1", "1½", "2"), strict=True)
+    words = (f"{count:.0f} times {score}" for count, score in times)
+    return f"scored {', '.join(words)} in pairs of games with seats swapped"

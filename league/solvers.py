@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linprog
 
 from league.players import LeagueError
+from league.simplex import equilibrium
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 class NashSolution(NamedTuple):
@@ -46,33 +47,8 @@ def nash(payoff: npt.ArrayLike) -> NashSolution:
     matrix = np.asarray(payoff, np.float64)
     if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
         raise LeagueError(f"payoff of shape {matrix.shape} must be a matrix of finite numbers")
-    value, row = maximin(matrix)
-    _, column = maximin(-matrix.T)
-    return NashSolution(value, row, column)
-
-
-def maximin(matrix: Floats) -> tuple[float, Floats]:
-    """max over x of the least entry of x M, and x: maximise v where x M >= v, x >= 0, sum x = 1.
-
-    Half of `nash`, for who needs only one side.
-    """
-    rows, columns = matrix.shape
-    # The solver's tolerances are absolute: give it numbers of size one.
-    scale = float(np.abs(matrix).max()) or 1.0
-    solved = linprog(
-        c=np.append(np.zeros(rows), -1.0),
-        A_ub=np.hstack([-matrix.T / scale, np.ones((columns, 1))]),
-        b_ub=np.zeros(columns),
-        A_eq=np.append(np.ones(rows), 0.0)[None],
-        b_eq=[1.0],
-        bounds=[(0.0, None)] * rows + [(None, None)],
-        method="highs",
-    )
-    if not solved.success:
-        raise LeagueError(f"the linear program of a {rows} x {columns} payoff failed: {solved.message}")
-    strategy = np.maximum(solved.x[:-1], 0.0)
-    strategy /= strategy.sum()
-    return float((strategy @ matrix).min()), strategy
+    row, column = equilibrium(matrix)
+    return NashSolution(float((row @ matrix).min()), row, column)
 
 
 def alpha_rank(
@@ -165,43 +141,53 @@ def stationary(transition: Floats) -> Floats:
 
 
 def projected_replicator(
-    payoff: npt.ArrayLike, steps: int = 1000, dt: float = 0.5, gamma: float = 1e-3
+    payoff: npt.ArrayLike, steps: int = 110, dt: float = 2.0, gamma: float = 1e-3
 ) -> NashSolution:
     """Projected replicator dynamics (Lanctot et al. 2017, section 3.2), averaged over all steps.
 
-    payoff: [R, C] of a zero-sum game, of size one. gamma: least chance that a strategy keeps, divided by
-    the number of strategies, so that none dies out for ever. value: what the two averages make against each
-    other.
+    payoff: [R, C] of a zero-sum game; time is counted as for payoffs of size 1/2. gamma: least chance that a
+    strategy keeps, divided by the number of strategies, so that none dies out for ever. value: what the two
+    averages make against each other.
+    A step goes by the gains that the last two foretell (Rakhlin and Sridharan 2013): so few and long steps
+    stay in a cycle that Euler's run out of.
     """
     matrix = np.asarray(payoff, np.float64)
-    row, column = (np.full(size, 1.0 / size) for size in matrix.shape)
-    rows, columns = np.zeros_like(row), np.zeros_like(column)
+    alike = matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, -matrix.T)
+    # Both sides in one array: of a symmetric game one is enough, of another the shorter ends with nobodies.
+    table = np.zeros((max(matrix.shape),) * 2)
+    table[: matrix.shape[0], : matrix.shape[1]] = matrix / (2.0 * np.abs(matrix).max() or 1.0)
+    alive = np.arange(len(table)) < np.array(matrix.shape[: 1 if alike else 2])[:, None]
+    played: Floats = alive / alive.sum(axis=1, keepdims=True)
+    least, total, before = gamma * played, np.zeros_like(played), None
     for _ in range(steps):
-        gain, loss = matrix @ column, row @ matrix
-        mean = float(row @ gain)
-        row, column = (
-            _project(row + dt * row * (gain - mean), gamma),
-            _project(column - dt * column * (loss - mean), gamma),
-        )
-        rows, columns = rows + row, columns + column
-    return _averages(matrix, rows, columns)
+        row = table @ played[-1]
+        gains = row[None] if alike else np.stack([row, -(played[0] @ table)])
+        ahead = gains if before is None else 2.0 * gains - before
+        before = gains
+        growth = ahead - (played * ahead).sum(axis=1, keepdims=True)
+        played = _project(played * (1.0 + dt * growth), least, alive)
+        total += played
+    return _averages(matrix, total[0, : matrix.shape[0]], total[-1, : matrix.shape[1]])
 
 
-def _project(strategy: Floats, gamma: float) -> Floats:
-    """The nearest strategy whose every chance is gamma / size or more (Duchi et al. 2008, figure 1)."""
-    least = gamma / len(strategy)
-    if strategy.min() >= least:
-        unchanged: Floats = strategy / strategy.sum()
-        return unchanged
-    free = 1.0 - gamma
-    descending = np.sort(strategy - least)[::-1]
-    excess = (np.cumsum(descending) - free) / np.arange(1, len(strategy) + 1)
-    shift = excess[np.flatnonzero(descending > excess)[-1]]
-    projected: Floats = np.maximum(strategy - least - shift, 0.0) + least
-    return projected
+def _project(strategies: Floats, least: Floats, alive: Bools) -> Floats:
+    """The nearest strategies, a line each, whose every chance is `least` or more (Michelot 1986).
+
+    Chances that fall below are held there, and what that adds is taken from the others, until none falls.
+    """
+    free = alive & (strategies >= least)
+    count = free.sum(axis=1, keepdims=True)
+    while True:
+        excess = np.where(free, strategies, least).sum(axis=1, keepdims=True) - 1.0
+        projected = np.where(free, strategies - excess / count, least)
+        free &= projected >= least
+        left = free.sum(axis=1, keepdims=True)
+        if (left == count).all():
+            return projected
+        count = left
 
 
-def regret_matching(payoff: npt.ArrayLike, steps: int = 300) -> NashSolution:
+def regret_matching(payoff: npt.ArrayLike, steps: int = 150) -> NashSolution:
     """Regret matching+ with linear averaging (Hart and Mas-Colell 2000; Tammelin 2014), players in turn.
 
     payoff: [R, C] of a zero-sum game. value: what the two averages make against each other.

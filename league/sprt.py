@@ -74,12 +74,6 @@ def sprt(counts: Sequence[float] | npt.ArrayLike, lower: float, upper: float) ->
     return Sprt(llr, verdict)
 
 
-def pentanomial(first: Sequence[float] | npt.ArrayLike, second: Sequence[float] | npt.ArrayLike) -> Floats:
-    """[5] counts for `sprt` of P pairs of games: scores in {0, 1/2, 1} in the one seat and in the other."""
-    halves = np.rint(2.0 * (np.asarray(first, np.float64) + np.asarray(second, np.float64)))
-    return np.bincount(halves.astype(np.int64), minlength=5).astype(np.float64)
-
-
 def _likeliest(scores: Floats, chances: Floats, t: float) -> Floats:
     """Of all distributions with (mean - 1/2) / deviation = t the one under which `chances` are likeliest."""
     found = np.full_like(chances, 1.0 / len(chances))

@@ -19,6 +19,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+FORFEITS = 3
+"""Matches that a player may forfeit before it is drawn no more."""
+
+
 @dataclass(frozen=True)
 class LeagueView:
     """Players, their past and their results at one moment. Nothing that reads it may change it."""
@@ -69,7 +73,7 @@ class LeagueView:
             return in_role and self.may_play(player, team)
 
         frozen = np.array([allowed(self.players.get(name)) for name in self.past.owners], bool)
-        fixed = np.array([allowed(player) for player in self.fixed], bool)
+        fixed = np.array([allowed(player) and not self.gave_up(player.name) for player in self.fixed], bool)
         return np.flatnonzero(np.append(frozen[self.past.owner], fixed))
 
     def may_play(self, player: Player | None, team: str) -> bool:
@@ -77,6 +81,10 @@ class LeagueView:
         if self.symmetric or len(self.teams) == 1:
             return True
         return player is not None and (player.team == team or player.role is Role.SCRIPTED)
+
+    def gave_up(self, identity: str) -> bool:
+        """Whether it forfeited so many matches that it is drawn no more."""
+        return self.ledger.forfeits.get(identity, 0) >= FORFEITS
 
     def frozen(self, player: Player) -> Ints:
         """Positions in `opponents` of one player's snapshots, oldest first."""

@@ -77,7 +77,7 @@ def impala(
     parameters: [T+1, B, S, P] of the current policy. values: [T+1, B, S], or [T+1, B, 1] where the team
     learns jointly from one central value.
     """
-    decided = _unless_all(batch.acting[:-1])
+    decided = unless_all(batch.acting[:-1])
     leaf = parameters.detach().requires_grad_()
     with torch.enable_grad():
         log_probs, entropies = distribution.evaluate(leaf, batch.action, batch.mask)
@@ -95,7 +95,7 @@ def impala(
         "value_decisions": targets.decided,
     }
     loss = impala_loss(log_probs=log_probs[:-1], entropies=entropies[:-1], **terms)
-    slopes = ImpalaGradient(*map(_with_bootstrap_row, impala_gradient(**terms)))
+    slopes = ImpalaGradient(*map(with_bootstrap_row, impala_gradient(**terms)))
     (for_parameters,) = torch.autograd.grad(
         [log_probs, entropies], leaf, [slopes.log_probs, slopes.entropies]
     )
@@ -108,7 +108,7 @@ def impala(
 def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Batch) -> Advantages:
     """Value targets and policy-gradient factors. log_rhos: [T, B, S]; values as in `impala`."""
     rewards, seats = batch.reward[:-1], log_rhos.shape[2]
-    decided = _unless_all(batch.acting[:-1])
+    decided = unless_all(batch.acting[:-1])
     if config.reward_clip:
         rewards = rewards.clamp(-config.reward_clip, config.reward_clip)
     central, shared_rhos = values.shape[2] != seats, log_rhos
@@ -136,11 +136,11 @@ def advantages(config: ImpalaConfig, log_rhos: Tensor, values: Tensor, batch: Ba
     return Advantages(vs, shared * log_rhos.exp().clamp(max=config.pg_rho_bar), decided)
 
 
-def _unless_all(decided: Tensor) -> Tensor | None:
+def unless_all(decided: Tensor) -> Tensor | None:
     """None where all rows are decisions: nothing is to be masked."""
     return None if bool(decided.all()) else decided
 
 
-def _with_bootstrap_row(slopes: Tensor) -> Tensor:
+def with_bootstrap_row(slopes: Tensor) -> Tensor:
     """[T, ...] -> [T+1, ...]: what bootstraps is a constant."""
     return torch.cat([slopes, slopes.new_zeros(1, *slopes.shape[1:])])

@@ -6,5 +6,6 @@ threads run during a call.
 
     rows.c      softmax, sampling, entropy, V-trace: a few numbers a row
     dense.c     dense layers in bfloat16, forward and backward
+    muon.c      a step of Muon for one matrix, its products in bfloat16
     learn.c     all of an update but the step, for dense networks: both of the above, in the cache
 """

@@ -59,6 +59,19 @@ TARGET void dense_forward(const Call *call) {
     }
 }
 
+/* Several networks of one shape, each over its own rows of x: `rows[i]` from `first[i]` on; what they give lies
+   together in out, in their order. */
+TARGET void dense_forward_each(const Call *call, int64_t count, const Net *const *nets, const int64_t *first,
+                               const int64_t *rows) {
+    Call one = *call;
+    for (int64_t i = 0; i < count; i++) {
+        one.net = *nets[i], one.rows = rows[i];
+        one.x = (const char *)call->x + first[i] * call->stride * (call->bytes ? 1 : (int64_t)sizeof(half));
+        dense_forward(&one);
+        one.out += rows[i] * one.net.widths[one.net.layers];
+    }
+}
+
 TARGET void dense_backward(const Call *call) {
     const Net *net = &call->net;
     int64_t width = widest(net), out = net->widths[net->layers];
@@ -83,5 +96,6 @@ TARGET void dense_backward(const Call *call) {
 int dense_works(void) { return 0; }
 void dense_pack(void) {}
 void dense_forward(void) {}
+void dense_forward_each(void) {}
 void dense_backward(void) {}
 #endif

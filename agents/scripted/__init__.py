@@ -1,10 +1,12 @@
-"""Players that do not learn, by name: `random`, `minimax`, `mcts:N`, `mcts_solver:N`, `module:factory`."""
+"""Players that do not learn, by name: `random`, `minimax`, `mcts:N`, `rrps:BOT`, `module:factory`, …."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import re
+import sys
 from typing import Any
 
 from agents.errors import AgentError
@@ -12,11 +14,12 @@ from agents.scripted.base import Rows, Scripted
 from agents.scripted.mcts import MctsPlayer
 from agents.scripted.minimax import MinimaxPlayer
 from agents.scripted.random import RandomPlayer
+from agents.scripted.rrps import RrpsBot, expand
 from envs.game import GameSpec
 
-__all__ = ["Rows", "Scripted", "make_scripted"]
+__all__ = ["Rows", "Scripted", "expand", "make_scripted"]
 
-KNOWN = ("random", "minimax", "mcts:N", "mcts_solver:N", "module:factory")
+KNOWN = ("random", "minimax", "mcts:N", "mcts_solver:N", "rrps:BOT", "module:factory")
 
 
 def make_scripted(identity: str, spec: GameSpec) -> Scripted:
@@ -36,13 +39,17 @@ def make_scripted(identity: str, spec: GameSpec) -> Scripted:
                     f"player {identity!r}: {name}:N needs N >= 1 simulations, as in '{name}:100'"
                 )
             return MctsPlayer(spec, int(argument), solve=name == "mcts_solver")
+        case "rrps":
+            return RrpsBot(spec, argument)
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", identity):
         raise AgentError(f"no player is called {identity!r}{_hint(name)}; allowed: {', '.join(KNOWN)}")
     return _from_module(identity, name, argument, spec)
 
 
 def _from_module(identity: str, module: str, factory: str, spec: GameSpec) -> Scripted:
-    """What `factory(spec)` of a user's module makes."""
+    """What `factory(spec)` of a user's module makes; it may lie in the current folder."""
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)  # last, so that nothing in the folder hides an installed package
     try:
         made: Any = getattr(importlib.import_module(module), factory)(spec)
     except AgentError:

@@ -26,12 +26,19 @@ class Rows:
     history: Sequence[Sequence[int]] | None = None
     """For each row, all actions of the copy's current episode so far; None unless `needs_history`."""
 
+    def part(self, span: slice) -> Rows:
+        """Some of them, in place."""
+        history = None if self.history is None else self.history[span]
+        return Rows(self.observation[span], self.mask[span], self.seat[span], self.copy[span], history)
+
 
 class Scripted(Protocol):
     """A player that follows a fixed rule.
 
     All its randomness comes from the generator it is given, so that a run resumes exactly; whatever it
-    remembers between calls may only save time.
+    remembers between calls may only save time. One that may play a position in two ways says so by an
+    attribute `varies` that is True: games between players of which none does begin with moves at random.
+    One whose calls are sure to be short says so by `quick`: nobody watches over them, which takes a thread.
     """
 
     needs_history: bool

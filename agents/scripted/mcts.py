@@ -31,6 +31,7 @@ class MctsPlayer:
     """
 
     needs_history = True
+    varies = True
 
     def __init__(self, spec: GameSpec, simulations: int, *, solve: bool) -> None:
         """Raises AgentError where the game has no twin or OpenSpiel is not installed."""

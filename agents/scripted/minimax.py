@@ -25,6 +25,7 @@ class MinimaxPlayer:
     """Reads the board from observations [N, 2, 3, 3]: own stones, the other's stones."""
 
     needs_history = False
+    varies = True
 
     def __init__(self, spec: GameSpec) -> None:
         shape = spec.observation.shape

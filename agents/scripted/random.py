@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from agents.openings import nth_legal
 from agents.scripted.base import Rows
 from envs.game import ActionSpace, Array, Bools, Box, Discrete, Floats, Ints, MultiDiscrete
 
@@ -12,6 +13,8 @@ class RandomPlayer:
     """Uniform over legal choices; over a box uniform within its bounds, or standard normal without."""
 
     needs_history = False
+    varies = True
+    quick = True
 
     def __init__(self, actions: ActionSpace) -> None:
         self._actions = actions
@@ -29,10 +32,7 @@ class RandomPlayer:
 
 def choose_uniformly(mask: Bools, generator: np.random.Generator) -> Ints:
     """One of the True places of each row: [N, A] -> [N] int64. A row without any gives 0."""
-    places = mask.cumsum(axis=1)
-    nth = (generator.random(len(mask)) * places[:, -1]).astype(np.int64)
-    chosen: Ints = np.argmax(places > nth[:, None], axis=1)
-    return chosen
+    return nth_legal(mask, generator.random(len(mask)))
 
 
 def _uniform_in(box: Box, rows: int, generator: np.random.Generator) -> Floats:

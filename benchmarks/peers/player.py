@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.machine import settle
-from agents.policy import ScriptedPolicy
 from agents.scripted import make_scripted
 from agents.scripted.base import Rows
+from agents.scripted_policy import ScriptedPolicy
 from benchmarks.peers.protocol import Layers
 from coordinator.evaluation import COPIES, meet
 from envs.connect_four import ConnectFour
@@ -46,7 +46,7 @@ def score(player: Greedy, against: str, games: int, *, seed: int) -> dict[str, A
     settle()
     with ConnectFour(min(games, COPIES)) as game:
         acting = {
-            "peer": ScriptedPolicy(player),
-            against: ScriptedPolicy(make_scripted(against, game.spec)),
+            "peer": ScriptedPolicy(player, game.spec),
+            against: ScriptedPolicy(make_scripted(against, game.spec), game.spec),
         }
         return meet(game, acting, ("peer", against), "peer", against, games, seed=seed)

@@ -15,6 +15,8 @@ from league.players import LeagueError
 
 FRESH_SECONDS = 1.0
 """A page is read again when it is older than this."""
+REST = 9.0
+"""Seconds of rest for each second that reading took: a run of a thousand generations takes some."""
 
 Open = Callable[[], AbstractContextManager[Reading]]
 
@@ -32,15 +34,16 @@ class Feed:
         self._lives = lives
         self._lock = threading.Lock()
         self._page: dict[str, Any] = {}
-        self._read_at = float("-inf")
+        self._next_read = float("-inf")
         self._at_rest = False
 
     def latest(self) -> dict[str, Any]:
         """The page as JSON data; `{"trouble": why}` where the run cannot be read now."""
         with self._lock:
-            if time.monotonic() - self._read_at >= FRESH_SECONDS:
+            if (began := time.monotonic()) >= self._next_read:
                 self._page = self._next()
-                self._read_at = time.monotonic()
+                now = time.monotonic()
+                self._next_read = now + max(FRESH_SECONDS, REST * (now - began))
             return self._page
 
     def _next(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from league.matchmaking.alphastar_pseudocode import AlphaStarPseudocode
 from league.matchmaking.evaluation import Evaluation
 from league.matchmaking.fictitious import Fictitious
 from league.matchmaking.openai_five import OpenAIFive
+from league.matchmaking.parents import AgainstParents
 from league.matchmaking.pfsp import Prioritised, Weighting
 from league.matchmaking.population import Population
 from league.matchmaking.proposal import Proposal, make_match
@@ -21,6 +22,7 @@ from league.players import Player
 from league.view import LeagueView
 
 __all__ = [
+    "AgainstParents",
     "AlphaStar",
     "AlphaStarPseudocode",
     "Evaluation",
@@ -70,4 +72,5 @@ def matchmaker(config: LeagueConfig) -> Matchmaker:
 
 def evaluator(config: LeagueConfig) -> Evaluator:
     """What makes the matches that only rate."""
-    return FillPayoff(config.window) if config.matchmaker == "psro" else Evaluation()
+    rating = FillPayoff(config.window) if config.matchmaker == "psro" else Evaluation()
+    return AgainstParents(config, rating) if config.gate == "sprt" else rating

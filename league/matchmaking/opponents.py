@@ -69,9 +69,19 @@ def seat(view: LeagueView, player: Player, rule: str, draw: Callable[[str], Draw
         "rule": rule,
         "player": player.name,
         "branch": ", ".join(draw.branch for draw in draws.values()) or "alone",
-        "draws": {team: draw.reason for team, draw in draws.items()},
+        "draws": {team: _with_win_rates(view, player, draw) for team, draw in draws.items()},
     }
     return Proposal(teams, Purpose.TRAIN, reason)
+
+
+def _with_win_rates(view: LeagueView, player: Player, draw: Draw) -> dict[str, Any]:
+    """The reason of a draw, with how well the player does against whom it names; a rule may have said so."""
+    names = draw.reason.get("names", [])
+    rates = view.win_rates(player, [draw.opponent, *names]).tolist()
+    told: dict[str, Any] = {"win_rate": rates[0]}
+    if names:
+        told["win_rates"] = rates[1:]
+    return told | draw.reason
 
 
 def players_for(view: LeagueView, team: str) -> tuple[Player, ...]:

@@ -61,7 +61,7 @@ def draw_pfsp(table: Table, candidates: Ints, weighting: Weighting, branch: str)
     """One of the candidates by `pfsp`; None where there is none."""
     if not len(candidates):
         return None
-    chances = pfsp(table.win_rates[candidates], weighting)
+    chances = pfsp(table.rates(candidates), weighting)
     return table.weighted(candidates, chances, f"{branch}, {weighting.replace('_', ' ')}")
 
 

@@ -18,6 +18,8 @@ class Proposal:
     purpose: Purpose
     reason: dict[str, Any] = field(default_factory=dict)
     """Why: the rule, the branch it took, and of each draw its candidates, weights and outcome. Plain JSON."""
+    opening: int = 0
+    """As of `Match`."""
 
 
 def make_match(proposal: Proposal, id: int, episodes: int, seed: int, view: LeagueView) -> Match:
@@ -33,4 +35,5 @@ def make_match(proposal: Proposal, id: int, episodes: int, seed: int, view: Leag
         purpose=proposal.purpose,
         nodes={identity: view.node(identity) for identity in proposal.teams.values()},
         reason=proposal.reason,
+        opening=proposal.opening,
     )

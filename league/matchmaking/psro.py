@@ -7,7 +7,6 @@ The player in the making approximates the best response; frozen, it joins the po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -20,14 +19,16 @@ from league.matchmaking.evaluation import Evaluation
 from league.matchmaking.opponents import Draw, seat
 from league.matchmaking.proposal import Proposal
 from league.matchmaking.weighted import Dice, Ints, Table, pick
-from league.meta_game import ALPHA, LARGEST_PROFILE
-from league.payoff import win_rates
+from league.meta_game import ALPHA
+from league.payoff import advantages
 from league.players import LeagueError, Player, Purpose
-from league.solvers import alpha_rank, maximin, projected_replicator, regret_matching
+from league.solvers import alpha_rank, nash, projected_replicator, regret_matching
 from league.view import LeagueView
 
 Floats = npt.NDArray[np.float64]
 
+LARGEST_PROFILE = 10
+"""Of each of two populations in alpha-rank, whose chain has the square of this many states: it takes 4 ms."""
 RATING_SHARE = 0.25
 """Of evaluation matches, those that do not fill the payoff."""
 
@@ -72,7 +73,7 @@ class Psro:
             responders = population(view, view.team_of(player), self.window)
             chances = self._mixture(view, responders, candidates)
             if self.strategy is MetaStrategy.RECTIFIED:
-                chances = _rectified(chances, table.win_rates[candidates])
+                chances = _rectified(chances, table.rates(candidates))
             return table.weighted(candidates, chances, f"meta-strategy {self.strategy.replace('_', ' ')}")
 
         _refuse_three_teams(view)
@@ -81,8 +82,8 @@ class Psro:
     def _mixture(self, view: LeagueView, responders: Ints, candidates: Ints) -> Floats:
         if self.strategy is MetaStrategy.UNIFORM or not len(responders):
             return np.full(len(candidates), 1.0 / len(candidates))
-        scores = win_rates(_results(view, responders, candidates).reshape(-1, 3)) - 0.5
-        return mixture(self.strategy, scores.tobytes(), len(candidates))
+        results = _results(view, responders, candidates)
+        return mixture(self.strategy, advantages(*results).tobytes(), len(candidates))
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class FillPayoff:
         if coin < RATING_SHARE or len(view.teams) != 2:
             return self.others(view, generator)
         home, away = (population(view, team, self.window) for team in view.teams)
-        results = _results(view, home, away)
+        results, _ = _results(view, home, away)
         games = results.sum(axis=2)
         score = (results[..., 0] + 0.5 * results[..., 1] + 1.0) / (games + 2.0)
         weights = np.where(home[:, None] != away[None, :], score * (1.0 - score) / (games + 1.0), 0.0)
@@ -135,7 +136,7 @@ def population(view: LeagueView, team: str, window: int) -> Ints:
 def mixture(strategy: MetaStrategy, scores: bytes, columns: int) -> Floats:
     """[C] what the column population should play. Kept, for a table changes only with a new result.
 
-    scores: [R, C] float64 of the row's score less 1/2, as bytes.
+    scores: [R, C] float64 of the row's `advantages`, as bytes.
     """
     table = np.frombuffer(scores).reshape(-1, columns)
     match strategy:
@@ -146,7 +147,7 @@ def mixture(strategy: MetaStrategy, scores: bytes, columns: int) -> Floats:
         case MetaStrategy.ALPHA_RANK:
             chances = _alpha_rank(table)
         case _:
-            _, chances = maximin(-table.T)
+            chances = nash(table).column
     chances.flags.writeable = False
     return chances
 
@@ -167,11 +168,10 @@ def _rectified(chances: Floats, rates: Floats) -> Floats:
     return kept / total if total > 1e-10 else chances
 
 
-def _results(view: LeagueView, home: Ints, away: Ints) -> Floats:
-    """[H, A, 3] of positions in `view.opponents`, of all time."""
-    names: Sequence[str] = [view.opponents[index] for index in away]
-    rows = [view.ledger.tally.results(view.opponents[index], names) for index in home]
-    return np.array(rows, np.float64).reshape(len(home), len(away), 3)
+def _results(view: LeagueView, home: Ints, away: Ints) -> tuple[Floats, Floats]:
+    """`Payoff.table` of positions in `view.opponents`, of all time."""
+    names = view.opponents
+    return view.ledger.tally.table([names[at] for at in home.tolist()], [names[at] for at in away.tolist()])
 
 
 def _refuse_three_teams(view: LeagueView) -> None:

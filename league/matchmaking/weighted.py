@@ -18,6 +18,9 @@ from league.view import LeagueView
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+FEW = 100
+"""Candidates that are asked for by name rather than with all of a league."""
+
 
 @dataclass(frozen=True)
 class Dice:
@@ -52,6 +55,13 @@ class Table:
         """[N] of the player against each of `view.opponents`."""
         return self.view.win_rates(self.player, self.view.opponents)
 
+    def rates(self, candidates: Ints) -> Floats:
+        """[C] of the player against some positions in `view.opponents`."""
+        if len(candidates) > FEW:
+            return self.win_rates[candidates]
+        names = self.view.opponents
+        return self.view.win_rates(self.player, [names[index] for index in candidates.tolist()])
+
     @cached_property
     def everyone(self) -> Ints:
         """Positions in `view.opponents` of all who may play the team."""
@@ -83,7 +93,7 @@ class Table:
     def weighted(self, candidates: Ints, chances: Floats, branch: str) -> Draw:
         """One of some positions in `view.opponents`, by `chances`, which add up to 1."""
         chosen = pick(chances, self.dice.pick)
-        names, rates = self.view.opponents, self.win_rates[candidates]
+        names, rates = self.view.opponents, self.rates(candidates)
         # Of ten thousand candidates a reason lists only those that were likeliest.
         listed = np.sort(np.argsort(-chances, kind="stable")[:NAMED])
         reason = {

@@ -19,13 +19,15 @@ relative to the mean of all. Without the centring every rating shares one infini
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import xlogy
@@ -36,6 +38,7 @@ from league.ratings.elo import INITIAL, SCALE
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 POINTS = SCALE / math.log(10.0)
 """Elo points of one unit of theta."""
@@ -45,6 +48,9 @@ LONGEST_STEP = 8.0
 """One Newton step moves no rating, nor log nu, further: far from the maximum the curvature misleads."""
 STEPS = 100
 """Newton steps before giving up; a league needs about ten."""
+BLOCK = 2**15
+"""Pairs worked on at a time: half a million at once take twice as long."""
+NO_MAXIMUM = "ratings have no maximum: without a prior, who never lost is infinitely strong"
 
 
 class Fit(NamedTuple):
@@ -129,9 +135,10 @@ def maximise(nodes: int, games: Pairs, prior: Pairs) -> Fit:
         nu = 2.0
         games = Pairs(*map(np.append, games, (0, 0, 0.25, 0.5, 0.25)))
     component = _components(nodes, games, prior)
+    together = component[:, None] == component
     here = _posterior(theta, nu, games, prior)
     for _ in range(STEPS):
-        step = _inverse_times(here.information, component, here.gradient)
+        step = cho_solve(_factor(here.information, together), here.gradient)
         step *= LONGEST_STEP / max(float(np.abs(step).max()), LONGEST_STEP)
         there = _posterior(theta + step[:-1], nu * math.exp(step[-1]), games, prior)
         # Halve until it climbs. Near the maximum rounding hides the gain, so a little loss is allowed.
@@ -139,14 +146,14 @@ def maximise(nodes: int, games: Pairs, prior: Pairs) -> Fit:
             step *= 0.5
             there = _posterior(theta + step[:-1], nu * math.exp(step[-1]), games, prior)
         theta, nu, here = theta + step[:-1], nu * math.exp(step[-1]), there
-        if np.abs(step).max() < 1e-8:  # Newton squares the error: the next step would change nothing
+        if np.abs(step).max() < 1e-5:  # Newton squares the error: the next step would be of 1e-8 Elo points
             break
     else:
-        raise LeagueError("ratings have no maximum: without a prior, who never lost is infinitely strong")
+        raise LeagueError(NO_MAXIMUM)
     sizes = np.bincount(component)[component]
     theta -= np.bincount(component, theta)[component] / sizes
-    inverse = _inverse_times(here.information, component, np.eye(nodes + 1))
-    # What `_inverse_times` added along each component's common shift is taken out: centred ratings.
+    inverse, _ = dpotri(*_factor(here.information, together), overwrite_c=True)
+    # What `_factor` added along each component's common shift is taken out: centred ratings.
     variance = np.diagonal(inverse)[:-1] - 1.0 / sizes**2
     return Fit(theta, np.sqrt(np.maximum(variance, 0.0)), nu)
 
@@ -158,35 +165,39 @@ class _Posterior(NamedTuple):
     gradient: Floats
     """[N + 1]"""
     information: Floats
-    """[N + 1, N + 1] its negative Hessian."""
+    """[N + 1, N + 1] its negative Hessian: of this symmetric matrix the upper triangle."""
 
 
 def _posterior(theta: Floats, nu: float, games: Pairs, prior: Pairs) -> _Posterior:
     """Log posterior and derivatives. With nu = 0 there is no draw term, and log nu is held where it is."""
-    home, away, wins, draws, losses = map(np.concatenate, zip(games, prior, strict=True))
-    nus = np.repeat([nu, 0.0], [len(games.home), len(prior.home)])
-    lead, total = theta[home] - theta[away], wins + draws + losses
-    win, draw, loss = probabilities(lead, nus)
-    value = xlogy(wins, win).sum() + xlogy(draws, draw).sum() + xlogy(losses, loss).sum()
-    # Written as sums of small numbers: the shorter forms cancel where one side nearly always wins.
-    mean = 0.5 * (win - loss)
-    slope = wins * (loss + 0.5 * draw) - losses * (win + 0.5 * draw) - draws * mean
-    curvature = total * (win * loss + 0.25 * draw * (win + loss))
-    mixed = -total * draw * mean
-    size = len(theta) + 1
-    gradient = np.bincount(home, slope, size).astype(np.float64) - np.bincount(away, slope, size)
-    gradient[-1] = (draws - total * draw).sum()
-    last = np.full_like(home, size - 1)
-    values = [curvature, curvature, -curvature, -curvature, mixed, -mixed, mixed, -mixed]
-    rows, columns = (
-        [home, away, home, away, home, away, last, last],
-        [home, away, away, home, last, last, home, away],
-    )
-    information = coo_array(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (size, size)
-    ).toarray()
-    information[-1, -1] = (total * draw * (1.0 - draw)).sum() if nu > 0 else 1.0
-    return _Posterior(float(value), gradient, information)
+    size, node = len(theta), np.arange(len(theta))
+    value, gradient, curvatures, corner = 0.0, np.zeros(size + 1), np.zeros(size), 0.0
+    information = np.zeros((size + 1, size + 1))
+    for (home, away, wins, draws, losses), drawn in chain(_blocks(games, nu), _blocks(prior, 0.0)):
+        lead, total = theta[home] - theta[away], wins + draws + losses
+        win, draw, loss = probabilities(lead, drawn)
+        value += float(xlogy(wins, win).sum() + xlogy(draws, draw).sum() + xlogy(losses, loss).sum())
+        # Written as sums of small numbers: the shorter forms cancel where one side nearly always wins.
+        mean = 0.5 * (win - loss)
+        slope = wins * (loss + 0.5 * draw) - losses * (win + 0.5 * draw) - draws * mean
+        curvature = total * (win * loss + 0.25 * draw * (win + loss)) * (home != away)
+        mixed = -total * draw * mean
+        gradient[:-1] += np.bincount(home, slope, size) - np.bincount(away, slope, size)
+        gradient[-1] += (draws - total * draw).sum()
+        upper = np.minimum(home, away) * (size + 1) + np.maximum(home, away)
+        np.subtract.at(information.reshape(-1), upper, curvature)
+        curvatures += np.bincount(home, curvature, size) + np.bincount(away, curvature, size)
+        information[:-1, -1] += np.bincount(home, mixed, size) - np.bincount(away, mixed, size)
+        corner += float((total * draw * (1.0 - draw)).sum())
+    information[node, node] += curvatures
+    information[-1, -1] = corner if nu > 0 else 1.0
+    return _Posterior(value, gradient, information)
+
+
+def _blocks(pairs: Pairs, nu: float) -> Iterator[tuple[Pairs, float]]:
+    """The pairs, so many at a time that what is worked out about them stays in the cache."""
+    for begin in range(0, len(pairs.home), BLOCK):
+        yield Pairs._make(column[begin : begin + BLOCK] for column in pairs), nu
 
 
 def probabilities(lead: Floats, nu: float | Floats) -> tuple[Floats, Floats, Floats]:
@@ -200,24 +211,31 @@ def probabilities(lead: Floats, nu: float | Floats) -> tuple[Floats, Floats, Flo
 
 def _components(nodes: int, games: Pairs, prior: Pairs) -> Ints:
     """[N] number of the connected set that each node is in."""
-    home, away = np.append(games.home, prior.home), np.append(games.away, prior.away)
-    graph = coo_array((np.ones(len(home)), (home, away)), (nodes, nodes))
-    labels: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    # The prior alone mostly connects all, and has fewer pairs.
+    count, labels = _connected(nodes, prior.home, prior.away)
+    if count > 1:
+        _, labels = _connected(nodes, np.append(games.home, prior.home), np.append(games.away, prior.away))
     return labels
 
 
-def _inverse_times(information: Floats, component: Ints, right: Floats) -> Floats:
-    """Solve, where the information is singular along the common shift of each component.
+def _connected(nodes: int, home: Ints, away: Ints) -> tuple[int, Ints]:
+    graph = coo_array((np.ones(len(home)), (home, away)), (nodes, nodes))
+    count, labels = connected_components(graph, directed=False)
+    return int(count), labels.astype(np.int64)
 
-    Adding ones within each component (size s) makes it regular. What that adds to the inverse is
-    1 / s^2 in every entry of the component.
+
+def _factor(information: Floats, together: Bools) -> tuple[Floats, bool]:
+    """Cholesky's factor of the information, as `cho_solve` takes it; the information is overwritten.
+
+    Along the common shift of a component (size s) the information is singular. Ones are added within each,
+    which leaves the solution for a gradient as it is, for that has no part along the shift. To the inverse
+    they add 1 / s^2 in every entry of the component.
+    together: [N, N] whether two nodes are in one component.
     """
-    regular = information.copy()
-    regular[:-1, :-1] += component[:, None] == component[None, :]
+    information[:-1, :-1] += together
     try:
-        solved: Floats = cho_solve(cho_factor(regular), right)
+        # Transposed, the matrix lies as LAPACK wants it, and need not be copied.
+        factor: tuple[Floats, bool] = cho_factor(information.T, lower=True, overwrite_a=True)
     except LinAlgError as error:
-        raise LeagueError(
-            "ratings have no maximum: without a prior, who never lost is infinitely strong"
-        ) from error
-    return solved
+        raise LeagueError(NO_MAXIMUM) from error
+    return factor

@@ -16,8 +16,9 @@ def a_spec(
     *,
     seats: int = 1,
     shape: tuple[int, ...] = (5, 3),
+    state: ArraySpec | None = None,
 ) -> GameSpec:
-    """Two teams of `seats` seats. shape: of what a seat sees."""
+    """Two teams of `seats` seats. shape: of what a seat sees. state: the global one."""
     return GameSpec(
         name="drawn",
         seats=tuple(f"seat_{seat}" for seat in range(2 * seats)),
@@ -26,6 +27,7 @@ def a_spec(
         actions=actions,
         slots=2 * seats,
         symmetric=True,
+        state=state,
     )
 
 
@@ -33,14 +35,12 @@ def a_batch(spec: GameSpec, unroll: int, columns: int, *, core: int = 0, seed: i
     """Episodes that end and that are cut short; rewards from -3 to 3."""
     generator = np.random.default_rng(seed)
     seats = len(next(iter(spec.teams.values())))
-    batch = allocate(spec, rows=unroll + 1, columns=columns, seats=seats, state=False, core=core)
-    seen = batch.observation
-    high = 1 if spec.observation.dtype == "bool" else 3
-    seen[:] = (
-        generator.normal(size=seen.shape)
-        if seen.dtype.kind == "f"
-        else generator.integers(0, high, seen.shape)
-    )
+    batch = allocate(spec, rows=unroll + 1, columns=columns, seats=seats, state=True, core=core)
+    for seen in (batch.observation, batch.state):
+        if seen is not None:
+            high = 1 if seen.dtype == bool else 3
+            whole = seen.dtype.kind != "f"
+            seen[:] = generator.integers(0, high, seen.shape) if whole else generator.normal(size=seen.shape)
     batch.mask[:] = generator.random(batch.mask.shape) < 0.7
     batch.mask[..., 0] = True
     legal = generator.random(batch.mask.shape) * batch.mask

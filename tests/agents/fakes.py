@@ -190,6 +190,7 @@ class Teller:
     version: int = 0
     core: int = 0
     needs_history: bool = False
+    varies: bool = True
     asked: list[Rows] = field(default_factory=list)
     """Copies of all that it was shown."""
 

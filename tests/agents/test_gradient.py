@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from agents import gradient, machine
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, Precision
+from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, PolicyLoss, Precision
 from agents.flat import Flat
 from agents.gradient import GradientFinder, Means
-from agents.kernels.dense import WORKS, Packed
+from agents.kernels.dense import WORKS
 from agents.machine import ALONE, Crew
 from agents.networks import CentralCritic, PolicyNetwork
+from agents.policy import get_weights, set_weights
 from agents.trajectory import Trajectory, allocate
-from envs.game import Discrete, GameSpec, MultiDiscrete
+from envs.game import ArraySpec, Discrete, GameSpec, MultiDiscrete
 from tests.agents.batches import a_batch, a_spec, silenced
 
 works = pytest.mark.skipif(not WORKS, reason="not compiled, or the processor does not multiply bfloat16")
@@ -27,7 +28,15 @@ ALGORITHM = ImpalaConfig(
     discount=0.9, rho_bar=1.2, c_bar=0.9, pg_rho_bar=1.1, trace_decay=0.8, baseline_cost=0.7, reward_clip=1.0
 )
 PLAIN = LearnerConfig(NetworkConfig(hidden=(34, 16)), ALGORITHM)
+JOINT = replace(PLAIN, cooperation=Cooperation.JOINT)
+FREE = {"policy_loss": PolicyLoss.NEURD, "largest_weight": 5.0}
+PULLED = {**FREE, "magnet_cost": 0.4}
 ENTROPY_COST = 0.3
+
+
+def with_fields(config: LearnerConfig, fields: dict[str, object]) -> LearnerConfig:
+    """The same, with these fields of the algorithm."""
+    return replace(config, algorithm=replace(config.algorithm, **fields))
 
 
 class Found(NamedTuple):
@@ -51,7 +60,11 @@ class Setting(NamedTuple):
         )
         flat = Flat([*network.parameters(), *(critic.parameters() if critic else ())])
         flat.values.copy_(0.3 * torch.randn(len(flat.values)))
-        return GradientFinder(self.config, self.spec, network, critic, flat, crew), flat
+        magnet = None
+        if self.config.algorithm.magnet_cost:
+            magnet = PolicyNetwork(self.config.network, self.spec, seats, joint, self.config.precision)
+            set_weights(magnet, 0.3 * torch.randn(len(get_weights(magnet))).numpy())
+        return GradientFinder(self.config, self.spec, network, critic, flat, crew, magnet), flat
 
     def find(self, batch: Trajectory, crew: Crew = ALONE) -> Found:
         finder, flat = self.finder(crew)
@@ -67,7 +80,9 @@ SETTINGS = {
     "float32": Setting(replace(PLAIN, precision=Precision.FLOAT32), a_spec("float32")),
     "memory": Setting(replace(PLAIN, network=NetworkConfig(hidden=(16,), lstm=8)), a_spec()),
     "seats": Setting(PLAIN, a_spec(seats=2)),
-    "joint": Setting(replace(PLAIN, cooperation=Cooperation.JOINT), a_spec(seats=2)),
+    "joint": Setting(JOINT, a_spec(seats=2)),
+    "pulled, in one call": Setting(with_fields(JOINT, PULLED), a_spec(state=ArraySpec((4, 3), "uint8"))),
+    "pulled": Setting(with_fields(JOINT, PULLED), a_spec(seats=2)),
 }
 
 
@@ -83,7 +98,7 @@ def by_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def served(setting: Setting, batch: Trajectory) -> bool:
     """Whether one call does it."""
-    return isinstance(setting.finder()[0]._packed(batch), Packed)
+    return setting.finder()[0]._packed(batch) is not None
 
 
 def agree(got: Found, expected: Found, tolerance: float) -> None:
@@ -110,6 +125,43 @@ def test_one_call_finds_what_many_find(
     batch = setting.batch(unroll, columns)
     assert served(setting, batch)
     got = setting.find(batch)
+    by_many_calls(monkeypatch)
+    agree(got, setting.find(batch), ONE_ROUNDING)
+
+
+@works
+@pytest.mark.parametrize("fields", [{}, FREE, PULLED], ids=["gradient", "neurd", "pulled"])
+@pytest.mark.parametrize(
+    "state", [None, *(ArraySpec((9,), dtype) for dtype in ("uint8", "float32"))], ids=str
+)
+@pytest.mark.parametrize("cooperation", Cooperation)
+def test_one_call_knows_critics_and_magnets(
+    cooperation: Cooperation,
+    state: ArraySpec | None,
+    fields: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A state of an odd width, wider networks for it than for the observation, and the reverse."""
+    setting = Setting(replace(with_fields(PLAIN, fields), cooperation=cooperation), a_spec(state=state))
+    batch = setting.batch()
+    assert served(setting, batch)
+    got = setting.find(batch)
+    by_many_calls(monkeypatch)
+    agree(got, setting.find(batch), ONE_ROUNDING)
+
+
+PULLS = [{"magnet_cost": 0.1}, {"largest_weight": 1.0}, {"largest_weight": 100.0}]
+
+
+@works
+@pytest.mark.parametrize("change", PULLS, ids=str)
+def test_one_call_obeys_every_number_of_neurd(
+    change: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = Setting(with_fields(PLAIN, {**PULLED, **change}), a_spec())
+    batch = setting.batch()
+    got, plain = setting.find(batch), Setting(with_fields(PLAIN, PULLED), a_spec()).find(batch)
+    assert (got.gradient - plain.gradient).norm() > 10 * ONE_ROUNDING * plain.gradient.norm()
     by_many_calls(monkeypatch)
     agree(got, setting.find(batch), ONE_ROUNDING)
 
@@ -179,14 +231,15 @@ def test_columns_are_read_in_whatever_stride_they_lie() -> None:
         (a_spec(), replace(PLAIN, network=NetworkConfig(hidden=(9,)))),
         (a_spec(), replace(PLAIN, network=NetworkConfig(hidden=(8,) * 16))),
         (a_spec(), replace(PLAIN, network=NetworkConfig(hidden=(8,), lstm=4))),
-        (a_spec(), replace(PLAIN, cooperation=Cooperation.JOINT)),
+        (a_spec(seats=2), JOINT),
+        (a_spec(state=ArraySpec((3,), "int32")), JOINT),
         (a_spec(), replace(PLAIN, precision=Precision.FLOAT32)),
     ],
 )
 def test_others_take_many_calls(spec: GameSpec, config: LearnerConfig) -> None:
     setting = Setting(config, spec)
     core = config.network.lstm
-    batch = allocate(spec, rows=3, columns=3, seats=len(spec.teams["first"]), state=False, core=core)
+    batch = allocate(spec, rows=3, columns=3, seats=len(spec.teams["first"]), state=True, core=core)
     assert not served(setting, batch)
 
 
@@ -215,7 +268,7 @@ def test_quarters_give_the_gradient_of_the_whole(
     monkeypatch.setattr(gradient, "LARGE", 0)
     assert len(gradient._shards(batch, 2)) == 4
     # Sums are in another order; the generic calls in bfloat16 round slopes that were scaled otherwise.
-    exact = name in ("in one call", "float32")
+    exact = name in ("in one call", "float32", "pulled, in one call")
     agree(setting.find(batch, Crew(2)), whole, 1e-5 if exact else 5e-3)
 
 

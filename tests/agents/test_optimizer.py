@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from agents.optimizer import EPSILON, MOMENTUM, Optimizer, orthogonal
+from agents.config import Precision
+from agents.kernels.dense import WORKS
+from agents.optimizer import EPSILON, MOMENTUM, Optimizer, muon, orthogonal
 
 
 def two(shape: tuple[int, ...], seed: int) -> tuple[nn.Parameter, nn.Parameter]:
@@ -44,6 +46,22 @@ def test_muon_is_pytorchs_up_to_its_bfloat16(shape: tuple[int, ...]) -> None:
         reference.step()
     moved = (theirs - start).norm()
     assert (ours - theirs).norm() < 0.03 * moved
+
+
+@pytest.mark.skipif(not WORKS, reason="the processor does not multiply bfloat16")
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 1), (2, 33), (33, 7), (84, 128), (128, 84), (130, 150), (8, 4, 3, 3)]
+)
+def test_muon_in_c_goes_where_float32_goes(shape: tuple[int, ...]) -> None:
+    exact, rounded = two(shape, seed=1)
+    momenta = [torch.randn(shape, generator=torch.Generator().manual_seed(5)) for _ in range(2)]
+    start = exact.detach().clone()
+    exact.grad = rounded.grad = gradients(shape, 1)[0]
+    muon(exact, momenta[0], learning_rate=0.01, precision=Precision.FLOAT32)
+    muon(rounded, momenta[1], learning_rate=0.01, precision=Precision.AUTO)
+    assert torch.allclose(momenta[0], momenta[1], atol=1e-6)
+    assert (rounded - exact).norm() < 0.05 * (exact - start).norm()
+    assert not torch.equal(rounded, exact) or exact.numel() == 1
 
 
 def test_a_convolution_is_stepped_as_a_matrix() -> None:

@@ -13,8 +13,9 @@ from agents.config import Cooperation, LearnerConfig, NetworkConfig
 from agents.distributions import distribution_for
 from agents.learner import Learner
 from agents.networks import PolicyNetwork
-from agents.policy import Chance, NetworkPolicy, ScriptedPolicy, Weights, get_weights, set_weights
+from agents.policy import Chance, NetworkPolicy, Weights, get_weights, set_weights
 from agents.scripted.base import Rows
+from agents.scripted_policy import ScriptedPolicy
 from agents.streams import StreamConfig
 from agents.trajectory import Trajectory, team_seats
 from envs.game import ActionSpace, Array, Box, Discrete, GameSpec, MultiDiscrete
@@ -233,11 +234,12 @@ def test_a_script_draws_from_the_chance_it_is_given() -> None:
         needs_history = True
 
         def act(self, rows: Rows, generator: np.random.Generator) -> npt.NDArray[Any]:
-            return generator.integers(1000, size=len(rows.seat))
+            return (rows.mask * generator.random(rows.mask.shape)).argmax(axis=1)
 
-    policy, rows = ScriptedPolicy(Script()), some_rows(a_game(Discrete(4)).spec)
+    spec = a_game(Discrete(4)).spec
+    policy, rows = ScriptedPolicy(Script(), spec), some_rows(spec)
     choice = policy.act(rows, None, chance(4))
-    assert choice.played.tolist() == np.random.default_rng(4).integers(1000, size=200).tolist()
+    assert choice.played.tolist() == Script().act(rows, np.random.default_rng(4)).tolist()
     assert (choice.log_prob == 0).all()
     assert choice.core is None
     assert (policy.version, policy.core, policy.needs_history) == (0, 0, True)

@@ -196,7 +196,7 @@ def test_results_count_decisions_and_returns_of_every_episode() -> None:
         results += rollout.results()
     (result,) = results
     assert (result.key, result.episodes, result.decisions) == (7, 5, 20)
-    assert result.pairs == (("a", "b", 5, 0, 0),)
+    assert result.pairs == (("a", "b", 5, 0, 0, 5 * 0.625),)
     assert result.returns == (("a", 5, 10.0, 20.0), ("b", 5, 3.75, 5 * 0.75**2))
     assert rollout.decisions == 20  # the copy that found no table plays for nobody
 

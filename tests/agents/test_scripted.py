@@ -248,7 +248,7 @@ def test_mcts_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("minmax", r"no player is called 'minmax'; did you mean 'minimax'\?; allowed: random, minimax, mcts"),
         ("randon", "did you mean 'random'"),
-        ("xyzzy", "no player is called 'xyzzy'; allowed: random, minimax, mcts:N, mcts_solver:N, module"),
+        ("xyzzy", "no player is called 'xyzzy'; allowed: random, minimax, mcts:N, mcts_solver:N, rrps:BOT"),
         ("random:3", r"no player is called 'random:3'; did you mean 'random'\?"),
         ("mcts", "player 'mcts': mcts:N needs N >= 1 simulations, as in 'mcts:100'"),
         ("mcts:0", "mcts:N needs N >= 1"),

@@ -80,7 +80,7 @@ def test_every_episode_counts_once_and_changes_no_seat_while_it_lasts(seed: int)
     assert len(results) == len(wanted)
     for result in results:
         assert result.decisions == 5 * result.episodes
-        assert sum(sum(counts) for _, _, *counts in result.pairs) == result.episodes
+        assert sum(sum(counts) for _, _, *counts, _ in result.pairs) == result.episodes
         assert [episodes for _, episodes, _, _ in result.returns] == [result.episodes] * 2
     assert seating.backlog == 0
 
@@ -127,9 +127,12 @@ def test_results_are_told_by_who_sat_first() -> None:
         episodes=10,
         decisions=40,
         # a sat first in episodes 0, 2, 4, 6, 8; copy 2 played episodes 2 and 8.
-        pairs=(("a", "b", 3, 2, 0), ("b", "a", 5, 0, 0)),
+        # A win is by 1.5, half of what 2 is above -1.
+        pairs=(("a", "b", 3, 2, 0, 3 * 1.5), ("b", "a", 5, 0, 0, 5 * 1.5)),
         returns=(("a", 10, 3 * 2.0 + 2 * 0.5 - 5.0, 3 * 4.0 + 2 * 0.25 + 5.0),
                  ("b", 10, 5 * 2.0 + 2 * 0.5 - 3.0, 5 * 4.0 + 2 * 0.25 + 3.0)),
+        # Of each pair a won one and lost one, but that it drew instead of winning in episodes 2 and 8.
+        swapped=(0, 2, 3, 0, 0),
     )  # fmt: skip
 
 
@@ -137,7 +140,7 @@ def test_an_identity_against_itself_is_counted_by_seat() -> None:
     seating = Seating(spec(1, 1), copies=2)
     seating.open(table(0, "main", "main", episodes=4, learners="main"))
     (result,) = play_out(seating, [1.0, -1.0], seed=0)
-    assert result.pairs == (("main", "main", 2, 0, 0), ("main", "main", 2, 0, 0))
+    assert result.pairs == (("main", "main", 2, 0, 0, 2.0), ("main", "main", 2, 0, 0, 2.0))
     assert result.returns == (("main", 4, 0.0, 4.0), ("main", 4, 0.0, 4.0))
     assert seating.holders == [("main", True)]
 
@@ -147,7 +150,7 @@ def test_a_teams_return_is_the_mean_over_its_seats() -> None:
     seating.open(table(0, "a", "b", episodes=1))
     seating.take_seats(np.array([0]))
     (result,) = seating.finish(np.array([0]), np.array([[5.0, 0.0, 2.0, 2.0]]), np.array([1]))
-    assert result.pairs == (("a", "b", 1, 0, 0),)
+    assert result.pairs == (("a", "b", 1, 0, 0, 0.25),)
     assert result.returns == (("a", 1, 2.5, 6.25), ("b", 1, 2.0, 4.0))
 
 
@@ -163,11 +166,25 @@ def test_three_teams_go_round_and_every_pair_is_counted() -> None:
     assert turns == ["abbc", "bcca", "caab", "abbc", "bcca"]
     (result,) = results
     assert result.pairs == (
-        ("a", "b", 0, 0, 2), ("a", "c", 0, 0, 2), ("b", "c", 0, 0, 2),
-        ("b", "c", 0, 0, 2), ("b", "a", 0, 0, 2), ("c", "a", 0, 0, 2),
-        ("c", "a", 0, 0, 1), ("c", "b", 0, 0, 1), ("a", "b", 0, 0, 1),
+        ("a", "b", 0, 0, 2, -1.0), ("a", "c", 0, 0, 2, -2.0), ("b", "c", 0, 0, 2, -1.0),
+        ("b", "c", 0, 0, 2, -1.0), ("b", "a", 0, 0, 2, -2.0), ("c", "a", 0, 0, 2, -1.0),
+        ("c", "a", 0, 0, 1, -0.5), ("c", "b", 0, 0, 1, -1.0), ("a", "b", 0, 0, 1, -0.5),
     )  # fmt: skip
     assert result.returns == (("a", 5, 5.0, 9.0), ("b", 5, 4.0, 6.0), ("c", 5, 6.0, 10.0))
+    # By holder: whoever sits in the last team comes first.
+    assert result.places == ((2, 1, 0), (0, 2, 1), (1, 0, 2), (2, 1, 0), (0, 2, 1))
+
+
+def test_who_shares_a_place_pushes_the_next_back_and_two_teams_have_none() -> None:
+    seating = Seating(spec(1, 1, 1, 1, symmetric=False), copies=2)
+    seating.open(table(0, "a", "b", "c", "d", episodes=2))
+    seating.take_seats(np.arange(2))
+    got = np.array([[1.0, 3.0, 1.0, 0.0], [2.0, 2.0, 2.0, 2.0]])
+    (result,) = seating.finish(np.arange(2), got, np.ones(2, int))
+    assert result.places == ((1, 0, 1, 3), (0, 0, 0, 0))
+    two = Seating(spec(1, 1), copies=2)
+    two.open(table(0, "a", "b", episodes=2))
+    assert play_out(two, [1.0, 0.0], seed=0)[0].places == ()
 
 
 def test_a_game_of_one_team_has_returns_and_no_pairs() -> None:
@@ -190,7 +207,7 @@ def test_many_tables_at_once_and_places_used_again() -> None:
     for result in results:
         assert result.episodes == result.decisions == result.key % 5 + 1
         first = (result.episodes + 1) // 2
-        assert result.pairs[0] == ("main", f"old_{result.key}", first, 0, 0)
+        assert result.pairs[0] == ("main", f"old_{result.key}", first, 0, 0, first)
         assert sum(pair[2] for pair in result.pairs) == result.episodes
 
 
@@ -217,3 +234,49 @@ def test_clearing_sends_everybody_home() -> None:
     seating.open(table(1, "b", "a", episodes=1))
     seating.take_seats(np.arange(2))
     assert seated(seating) == [["b", "a"], [None, None]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("episodes", [1, 2, 9, 40])
+def test_pairs_are_of_episodes_that_follow_each_other_whichever_ends_first(seed: int, episodes: int) -> None:
+    """Two tables side by side, episodes that last at random, results at random; counted again by hand."""
+    generator = np.random.default_rng(seed)
+    seating = Seating(spec(1, 1), copies=7)
+    for key in range(2):
+        seating.open(table(key, "a", "b", episodes=episodes))
+    begun, beginning, results = Counter[int](), np.arange(7), []
+    episode: dict[int, tuple[int, int]] = {}
+    halves = {(key, number): 0 for key in range(2) for number in range(episodes)}
+    while len(results) < 2:
+        seating.take_seats(beginning)
+        for copy in beginning.tolist():
+            if (key := seating.key_of(copy)) is not None:
+                episode[copy] = key, begun[key]
+                begun[key] += 1
+        beginning = np.flatnonzero(generator.random(7) < 0.4)
+        ahead = generator.integers(-1, 2, len(beginning))  # of the first seat
+        for copy, lead in zip(beginning.tolist(), ahead.tolist(), strict=True):
+            if copy in episode:
+                key, number = episode.pop(copy)
+                halves[key, number] = 1 + (lead if number % 2 == 0 else -lead)
+        returns = np.stack([ahead, -ahead], axis=1).astype(float)
+        results += seating.finish(beginning, returns, np.ones(len(beginning), int))
+    for result in results:
+        counted = Counter(
+            halves[result.key, number] + halves[result.key, number + 1]
+            for number in range(0, episodes - 1, 2)
+        )
+        assert result.swapped == tuple(counted[score] for score in range(5))
+
+
+def test_nobody_changes_places_with_itself_or_where_teams_differ() -> None:
+    for holders, symmetric, count in (
+        (("a", "a"), True, 2),
+        (("a", "b"), False, 2),
+        (("a", "b", "c"), True, 3),
+    ):
+        seating = Seating(spec(*[1] * count, symmetric=symmetric), copies=4)
+        seating.open(table(0, *holders, episodes=4))
+        seating.take_seats(np.arange(4))
+        (result,) = seating.finish(np.arange(4), np.zeros((4, count)), np.ones(4, int))
+        assert result.swapped == ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import torch
 
 from agents.config import LearnerConfig, NetworkConfig
 from agents.distributions import distribution_for
-from agents.policy import Behaviour, Chance, Choice, NetworkPolicy, ScriptedPolicy
+from agents.policy import Behaviour, Chance, Choice, NetworkPolicy
 from agents.scripted.base import Rows
 from agents.scripted.random import RandomPlayer
+from agents.scripted_policy import ScriptedPolicy
 from agents.stages import Stages
 from agents.together import Request, decide
 from envs.game import ActionSpace, Array, Box, Discrete, GameSpec, MultiDiscrete
@@ -34,26 +36,47 @@ def a_network(spec: GameSpec, seed: int, *, greedy: bool = False, lstm: int = 0)
     return policy
 
 
-def a_request(spec: GameSpec, behaviour: Behaviour, count: int, seed: int) -> Request:
+class Asked(NamedTuple):
+    """Somebody and its rows."""
+
+    behaviour: Behaviour
+    rows: Rows
+    core: Any
+
+
+def a_request(spec: GameSpec, behaviour: Behaviour, count: int, seed: int) -> Asked:
     generator = np.random.default_rng(seed)
     mask = generator.random((count, spec.choices)) < 0.6
     mask[:, :1] = mask[:, -1:] = True  # in every part of an action something is legal
     seat = generator.integers(len(spec.seats), size=count)
     observation = generator.normal(size=(count, *spec.observation.shape)).astype(np.float32)
     core = generator.normal(size=(count, 2, behaviour.core)).astype(np.float32) if behaviour.core else None
-    return Request(behaviour, Rows(observation, mask, seat, np.arange(count)), core)
+    return Asked(behaviour, Rows(observation, mask, seat, np.arange(count)), core)
 
 
-def requests(spec: GameSpec, lstm: int = 0) -> list[Request]:
+def requests(spec: GameSpec, lstm: int = 0) -> list[Asked]:
     """Networks that sample and such that do not, and a script, in turns; with as many rows as they like."""
     behaviours: list[Behaviour] = [
         a_network(spec, 1, lstm=lstm),
-        ScriptedPolicy(RandomPlayer(spec.actions)),
+        ScriptedPolicy(RandomPlayer(spec.actions), spec),
         a_network(spec, 2, greedy=True, lstm=lstm),
         a_network(spec, 3, lstm=lstm),
         a_network(spec, 4, greedy=True, lstm=lstm),
     ]
     return [a_request(spec, b, 5 + 70 * i, seed=i) for i, b in enumerate(behaviours)]
+
+
+def all_decide(asked: list[Asked], chance: Chance) -> list[Choice]:
+    """What they decide, their rows one after the other."""
+    rows = [rows for _, rows, _ in asked]
+    ends = np.cumsum([0, *(len(part.seat) for part in rows)]).tolist()
+    fields = ("observation", "mask", "seat", "copy")
+    seen = Rows(*(np.concatenate([getattr(part, field) for part in rows]) for field in fields))
+    requests = [
+        Request(behaviour, slice(*span), core)
+        for (behaviour, _, core), span in zip(asked, pairwise(ends), strict=True)
+    ]
+    return decide(seen, requests, chance, Stages())
 
 
 def same(got: Choice, expected: Choice) -> bool:
@@ -66,7 +89,7 @@ def test_everybody_claims_of_its_choices_what_it_would_say_alone(space: ActionSp
     spec = a_spec("float32", space, seats=2)
     asked = requests(spec, lstm)
     distribution: Any = distribution_for(space)
-    for request, choice in zip(asked, decide(asked, chance(), Stages()), strict=True):
+    for request, choice in zip(asked, all_decide(asked, chance()), strict=True):
         assert len(choice.action) == len(request.rows.seat)
         if not isinstance(request.behaviour, NetworkPolicy):
             assert choice.core is None
@@ -86,7 +109,7 @@ def test_everybody_claims_of_its_choices_what_it_would_say_alone(space: ActionSp
 def test_one_alone_decides_as_it_would_by_itself(space: ActionSpace) -> None:
     spec = a_spec("float32", space)
     for request in requests(spec):
-        (got,) = decide([request], chance(), Stages())
+        (got,) = all_decide([request], chance())
         assert same(got, request.behaviour.act(request.rows, request.core, chance()))
 
 
@@ -94,16 +117,16 @@ def test_networks_that_sample_draw_from_one_stream_in_their_order() -> None:
     """What the greedy ones and the script do takes nothing from it."""
     spec = a_spec("float32", Discrete(4))
     asked = requests(spec)
-    first, _, _, third, _ = decide(asked, chance(), Stages())
-    alone = decide([asked[0], asked[3]], chance(), Stages())
+    first, _, _, third, _ = all_decide(asked, chance())
+    alone = all_decide([asked[0], asked[3]], chance())
     assert same(first, alone[0])
     assert same(third, alone[1])
-    assert not same(first, decide(asked, chance(1), Stages())[0])
+    assert not same(first, all_decide(asked, chance(1))[0])
 
 
 def test_actions_within_bounds_are_kept_as_they_were_drawn() -> None:
     spec = a_spec("float32", SPACES[2])
-    (choice,) = decide([a_request(spec, a_network(spec, 1), 400, seed=0)], chance(), Stages())
+    (choice,) = all_decide([a_request(spec, a_network(spec, 1), 400, seed=0)], chance())
     low, high = np.array([-1.0, -2.0]), np.array([1.0, 2.0])
     assert ((choice.played >= low) & (choice.played <= high)).all()
     assert (np.abs(choice.action) > 1).any()
@@ -112,10 +135,11 @@ def test_actions_within_bounds_are_kept_as_they_were_drawn() -> None:
 def test_legal_choices_only() -> None:
     spec = a_spec("float32", Discrete(4))
     asked = requests(spec)
-    for request, choice in zip(asked, decide(asked, chance(), Stages()), strict=True):
+    for request, choice in zip(asked, all_decide(asked, chance()), strict=True):
         chosen: Array = request.rows.mask[np.arange(len(choice.action)), choice.action]
         assert chosen.all()
 
 
 def test_nobody_to_ask() -> None:
-    assert decide([], chance(), Stages()) == []
+    spec = a_spec("float32", Discrete(4))
+    assert decide(a_request(spec, a_network(spec, 1), 3, seed=0).rows, [], chance(), Stages()) == []

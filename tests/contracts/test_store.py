@@ -79,10 +79,11 @@ class TestEpoch:
             lambda store: store.offer([a_match(2)]),
             lambda store: store.expire(now=1e12),
             lambda store: store.release("actor-1"),
+            lambda store: store.withdraw([1]),
             lambda store: store.set_state("finished"),
             lambda store: store.put_status({"steps": 1}),
         ],
-        ids=["commit", "offer", "expire", "release", "set_state", "put_status"],
+        ids=["commit", "offer", "expire", "release", "withdraw", "set_state", "put_status"],
     )
     def test_a_stale_coordinator_changes_nothing(
         self, connect: Connect, store: Store, write: Callable[[Store], object]

@@ -110,6 +110,33 @@ class TestReport:
         assert store.counts().ready == 1
 
 
+class TestWithdraw:
+    def test_what_is_withdrawn_counts_no_more_wherever_it_was(self, store: Store) -> None:
+        store.offer([a_match(id) for id in (1, 2, 3, 4, 5)])
+        done, leased = store.lease("a", 2, deadline=10.0)
+        store.report([outcome_of(done)])
+        for _ in range(3):
+            store.lease("b", 1, deadline=20.0)
+            store.fail(3, store.open_matches()[1].attempt, "it failed")
+        assert store.withdraw([1, 2, 3, 4]) == 3
+        assert [match.id for match in store.open_matches()] == [5]
+        assert store.counts() == MatchCounts(ready=1, leased=0, parked=0, done=1, refused=0)
+        assert store.report([outcome_of(leased)]) == [Verdict.STALE]
+        store.fail(2, 1, "too late")
+        store.renew("a", 30.0)
+        assert store.expire(now=40.0) == Expired([], [])
+        assert store.withdraw([1, 2, 3, 4]) == 0
+        assert [lease.match.id for lease in store.lease("c", 5, 50.0)] == [5]
+        assert [result.match.id for result in store.results(0)] == [1]
+
+    def test_ids_are_not_given_again(self, store: Store) -> None:
+        store.offer([a_match(1), a_match(2)])
+        store.withdraw([1, 2])
+        assert store.next_match() == 3
+        with pytest.raises(StoreError, match="match 2 is not new: the next one is 3"):
+            store.offer([a_match(2)])
+
+
 class TestLeases:
     def test_one_that_ran_out_is_offered_again_first(self, store: Store) -> None:
         store.offer([a_match(id) for id in (1, 2, 3, 4)])

@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from agents.config import PolicyLoss
 from agents.errors import AgentError
+from agents.scripted.rrps import BOTS
 from coordinator.config import RunConfig, Runtime, RuntimeConfig
-from coordinator.coordinator import first_players, player_name
+from coordinator.first_players import first_players
+from coordinator.game_defaults import defaults_of
 from coordinator.options import OptionError
-from coordinator.presets import LEAGUES, PRESETS, build, defaults_of
+from coordinator.presets import LEAGUES, PRESETS, build
 from envs.catalogue import make_game
 from envs.game import GameSpec
-from league.players import LeagueError, Role
+from league.players import Role
+from league.teams import player_name
 
 
 def spec_of(game: str) -> GameSpec:
@@ -70,8 +74,17 @@ def test_roles_of_an_alphastar_league(league: str) -> None:
 def test_a_team_with_exploiters_alone_is_refused() -> None:
     flags = {"league.players": "even", "league.main_exploiters": "odd", "league.league_exploiters": "even-2"}
     config = build("matrix:pennies", league="alphastar", flags=flags)
-    with pytest.raises(LeagueError, match=r"league\.players even: nobody plays team odd"):
+    with pytest.raises(OptionError, match=r"league\.players even: nobody plays team odd"):
         first_players(config, spec_of("matrix:pennies"))
+
+
+def test_all_bots_of_repeated_rps_join_by_one_name() -> None:
+    config = build("repeated_rps:20", league="psro", flags={"league.scripted": "random,rrps:all"})
+    assert config.league.scripted == ("random", *(f"rrps:{bot}" for bot in BOTS))
+    players = first_players(config, spec_of("repeated_rps:20"))
+    assert sum(player.role is Role.SCRIPTED for player in players.values()) == 44
+    with pytest.raises(AgentError, match="plays repeated_rps only, not 'kuhn'"):
+        first_players(build("kuhn", flags={"league.scripted": "rrps:all"}), spec_of("kuhn"))
 
 
 def test_a_scripted_player_that_nobody_knows_is_refused_at_once() -> None:
@@ -89,7 +102,7 @@ def test_a_scripted_player_that_nobody_knows_is_refused_at_once() -> None:
 )
 def test_a_league_without_a_player_for_every_team_is_refused(names: tuple[str, ...], message: str) -> None:
     config = with_players(build("matrix:pennies"), *names)
-    with pytest.raises(LeagueError, match=message):
+    with pytest.raises(OptionError, match=message):
         first_players(config, spec_of("matrix:pennies"))
 
 
@@ -110,6 +123,18 @@ def test_every_combination_of_presets_is_a_configuration(game: str, league: str,
     assert config.game.name == game
     assert config.seed == 7
     assert defaults_of(game)
+
+
+def test_a_game_has_its_own_preset_and_any_other_can_be_asked_for() -> None:
+    rules = {
+        (game, preset): build(game, preset=preset).learner.algorithm
+        for game in ("kuhn", "leduc", "connect_four")
+        for preset in (None, *PRESETS)
+    }
+    for game, own in {"kuhn": "rnad", "leduc": "rnad", "connect_four": "impala"}.items():
+        assert rules[game, None] == rules[game, own]
+    assert {rules[game, "impala"].policy_loss for game, _ in rules} == {PolicyLoss.GRADIENT}
+    assert {rules[game, "rnad"].policy_loss for game, _ in rules} == {PolicyLoss.NEURD}
 
 
 def test_flags_go_over_files_and_files_over_presets() -> None:

@@ -56,7 +56,7 @@ def test_more_than_the_cores_carry_is_refused(field: str, most: int, monkeypatch
 @pytest.mark.parametrize("lstm", [0, 8])
 def test_memory_is_what_the_columns_take(cooperation: str, lstm: int) -> None:
     flags = {"learner.cooperation": cooperation, "learner.network.lstm": lstm}
-    config = inline(**flags).stream_config("team_0")
+    config = inline(**flags).stream_config(HUNTERS)
     columns: Columns = Streams(UNEVEN, 5, config).columns
     tables = (columns._open, columns._full)
     held = sum(table.rows.nbytes + (0 if table.core is None else table.core.nbytes) for table in tables)
@@ -66,7 +66,7 @@ def test_memory_is_what_the_columns_take(cooperation: str, lstm: int) -> None:
 def test_columns_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     spec, players = spec_of("connect_four"), [Player("main")]
     config = build("connect_four", flags={"runtime.actors": 2})
-    need = 2 * config.stream_config(None).memory(spec, config.rollout.copies)
+    need = 2 * config.stream_config(players[0]).memory(spec, config.rollout.copies)
     memory = SimpleNamespace(total=need)
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     check_memory(config, spec, players)

@@ -1,16 +1,27 @@
-"""How far a start of a run is to go, and how it is stopped."""
+"""How far a start of a run is to go, how it is stopped, and what it tells whoever watches."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from coordinator.figures import Figures
 from coordinator.launch import next_goal
-from coordinator.session import Goal, StopSignal
-from league.players import LeagueError
+from coordinator.report import Frame
+from coordinator.session import Goal, Session, StopSignal, Watch
+from coordinator.store_types import MatchCounts
+from league.config import LeagueConfig
+from league.forgetting import alarms
+from league.ledger import Ledger
+from league.players import LeagueError, Player
+from league.view import LeagueView
+from tests.league.leagues import make_view
 
 
 def status(goal: Goal, seconds: float = 0.0) -> dict[str, object]:
@@ -57,3 +68,62 @@ def test_ctrl_c_asks_once_and_stops_the_second_time() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def a_session(view: LeagueView, status: dict[str, Any], watch: Watch, metrics: Any = None) -> Session:
+    """A start of a run whose league is `view`, and whose store says `status`."""
+    coordinator = SimpleNamespace(
+        players=view.players,
+        ledger=view.ledger,
+        learners=tuple(view.players),
+        view=lambda: view,
+        config=SimpleNamespace(league=LeagueConfig()),
+        spec=SimpleNamespace(name="a game"),
+    )
+    store = SimpleNamespace(
+        status=lambda: status,
+        counts=lambda: MatchCounts(ready=0, leased=0, parked=0, done=0, refused=0),
+        last_results=lambda limit: [],
+    )
+    return Session("run", cast(Any, coordinator), cast(Any, store), metrics, Goal(), StopSignal(), watch)
+
+
+def test_what_was_forgotten_is_noted_once_over_all_starts() -> None:
+    ledger = Ledger()
+    ledger.tally.record("main@1", "main@0", 90, 0, 10)
+    ledger.tally.record("main@2", "main@0", 20, 0, 80)
+    view = make_view([Player("main", generation=2)], ledger=ledger, win_rates={"main": {"main@0": 0.2}})
+    frames: list[Frame] = []
+    first = a_session(view, {}, frames.append)
+    first.show("stopped")
+    first.show("stopped")
+    (alarm,) = alarms(view)
+    assert [frame.notes for frame in frames] == [(str(alarm),)] * 2
+    assert first.status()["forgetting"] == [asdict(alarm)]
+    again = a_session(view, json.loads(json.dumps(first.status())), frames.append)
+    again.show("stopped")
+    assert frames[-1].notes == ()
+    assert again.status()["forgetting"] == [asdict(alarm)]
+
+
+def test_metrics_count_what_is_forgotten() -> None:
+    rows: list[dict[str, float]] = []
+    metrics = SimpleNamespace(write=lambda steps, scalars: rows.append(scalars))
+    session = a_session(make_view([Player("main", generation=2)]), {}, lambda frame: None, metrics)
+    session.trained({"main": Figures(updates=1, sums={"loss": 1.0})}, {}, {})
+    session.show("stopped")
+    assert rows[0]["forgetting/main"] == 0
+
+
+def test_who_is_how_strong_is_asked_anew_only_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("coordinator.session.alarms", lambda view: asked.append(1) or [])
+    monkeypatch.setattr("coordinator.session.FRAME_SECONDS", 0.0)
+    monkeypatch.setattr("coordinator.session.RATING_SECONDS", 0.0)
+    monkeypatch.setattr("coordinator.session.RATING_REST", 1e9)
+    session = a_session(make_view([Player("main", generation=2)]), {}, lambda frame: None)
+    for _ in range(5):
+        session.show()
+    assert len(asked) == 1
+    session.show("stopped")
+    assert len(asked) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,16 @@ import ray
 from agents.trajectory import Trajectory
 from coordinator import window as module
 from coordinator.processes import RayLink
-from coordinator.window import FEWEST_SLOTS, MOST_SLOTS, Parcel, Window, WindowLayout, layout_for, new_path
+from coordinator.window import (
+    FEWEST_SLOTS,
+    MOST_SLOTS,
+    Parcel,
+    Window,
+    WindowLayout,
+    clear_leftovers,
+    layout_for,
+    new_path,
+)
 from tests.agents.batches import a_batch, a_spec
 
 SIZES = {"main": 1000, "other": 7}
@@ -220,6 +230,18 @@ def test_a_window_is_nobody_elses_to_read(path: Path, sides: Sides) -> None:
 def test_names_are_new() -> None:
     assert len({new_path() for _ in range(100)}) == 100
     assert not new_path().exists()
+
+
+def test_windows_of_the_dead_are_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_memory", lambda: tmp_path)
+    died = subprocess.Popen(["true"])
+    died.wait()
+    mine, theirs = new_path(), tmp_path / f"league-{died.pid}-00ff"
+    other = [tmp_path / name for name in ("league-report-2", f"else-{died.pid}-1")]
+    for path in (mine, theirs, *other):
+        path.touch()
+    clear_leftovers()
+    assert sorted(tmp_path.iterdir()) == sorted([mine, *other])
 
 
 class Learner:

@@ -18,6 +18,17 @@ from league.ledger import Ledger
 from league.players import Match, Outcome, PairResult, Player, Purpose, Snapshot
 
 GENERATIONS = 4
+ALARM = {
+    "player": "main",
+    "generation": 4,
+    "ancestor": "main@1",
+    "score": 0.25,
+    "games": 96,
+    "earlier": "main@2",
+    "earlier_score": 0.75,
+    "earlier_games": 64,
+    "chance": 2e-6,
+}
 STRENGTH = {"random": 0.0, **{f"main@{g}": 1.0 + 0.6 * g for g in range(GENERATIONS + 1)}}
 
 
@@ -62,6 +73,7 @@ def fill(store: Store) -> None:
         "policy_lag": 1.25,
         "versions": {"main": 40},
         "stages": {"learner": {"loss": 0.4, "waiting": 0.25}, "actor": {"game": 0.5, "inference": 0.3}},
+        "forgetting": [ALARM],
     }
     store.commit(Commit((player,), snapshots, {}, ledger.to_json(), tuple(results), status, RunState.STOPPED))
     parked, leased, ready = (played(number, "main", "main@3", generator)[0] for number in (41, 42, 43))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,8 @@ class Run:
     league: League = field(default_factory=League)
     learner: Learner = field(default_factory=Learner)
     weights: dict[str, float] = field(default_factory=dict)
+    variants: Mapping[str, Learner] = field(default_factory=dict, metadata={"over": "learner"})
+    """By name."""
 
 
 RUN = Run("tictactoe")
@@ -108,7 +111,7 @@ def test_what_is_not_named_stays() -> None:
         (
             {"zzz": "1"},
             "unknown option --zzz 1: known are "
-            "--game, --seed, --fast, --place, --league, --learner, --weights",
+            "--game, --seed, --fast, --place, --league, --learner, --weights, --variants",
         ),
         ({"learner.batch": "many"}, "--learner.batch many: must be a whole number"),
         ({"learner.batch": "1.5"}, "--learner.batch 1.5: must be a whole number"),
@@ -125,6 +128,15 @@ def test_what_is_not_named_stays() -> None:
         ({"learner": "5"}, "--learner 5: is a section; name a field, like --learner.batch"),
         ({"seed.x": "5"}, "--seed.x: --seed has no fields of its own"),
         ({"learner.low": "0.9"}, "--learner: low 0.9 is above rate 0.5"),
+        (
+            {"variants.main_2.bach": "1"},
+            "unknown option --variants.main_2.bach 1: did you mean --variants.main_2.batch?",
+        ),
+        ({"variants.a-b.batch": "x"}, "--variants.a-b.batch x: must be a whole number"),
+        ({"variants.a-b": "5"}, "--variants.a-b 5: is a section; name a field, like --variants.a-b.batch"),
+        ({"variants": "5"}, "--variants 5: holds sections by name, like --variants.NAME"),
+        ({"variants.a-b.low": "0.9"}, "--variants.a-b: low 0.9 is above rate 0.5"),
+        ({"variants.a.batch.x": "5"}, "--variants.a.batch.x: --variants.a.batch has no fields of its own"),
     ],
 )
 def test_mistakes_are_one_line(overrides: dict[str, object], message: str) -> None:
@@ -143,6 +155,9 @@ def test_mistakes_are_one_line(overrides: dict[str, object], message: str) -> No
         ({"learner": {"hidden": 8}}, "learner.hidden 8: must be whole numbers separated by commas"),
         ({"learner": None}, "learner null: is a section; name a field, like learner.batch"),
         ({"game": 5}, "game 5: must be text"),
+        ({"variants": {"a": {"batch": True}}}, "variants.a.batch true: must be a whole number"),
+        ({"variants": {"a": 5}}, "variants.a 5: is a section; name a field, like variants.a.batch"),
+        ({"variants": [5]}, "variants [5]: holds sections by name, like variants.NAME"),
     ],
 )
 def test_mistakes_in_a_file_name_the_field(layer: dict[str, object], message: str) -> None:
@@ -161,7 +176,34 @@ def test_a_flag_repairs_what_the_file_alone_would_contradict() -> None:
 
 def test_plain_survives_json_and_comes_back() -> None:
     run = Run("x", 3, True, "there", League(0.25), Learner(1, 0.5, (4,), Shape.SQUARE, 0.5), {"a": 1.0})
+    run = replace(run, variants={"main.2": Learner(9), "a_b": Learner(8), "a-b": run.learner})
     assert from_plain(Run, json.loads(json.dumps(to_plain(run)))) == run
+
+
+class TestSectionsByName:
+    def test_what_is_not_given_is_as_in_the_section_below(self) -> None:
+        plain = overlay(Run, to_plain(RUN), {"variants": {"main-2": {"batch": 7}}, "learner": {"rate": 0.75}})
+        plain = overlay(Run, plain, {"learner.hidden": "4", "variants.main-2.low": "0.6"})
+        run = from_plain(Run, plain)
+        assert run.variants == {"main-2": Learner(batch=7, rate=0.75, hidden=(4,), low=0.6)}
+        assert run.learner == Learner(rate=0.75, hidden=(4,))
+
+    def test_a_later_layer_leaves_the_rest_of_an_earlier_one(self) -> None:
+        first = overlay(Run, to_plain(RUN), {"variants.a.batch": "7", "variants.b.batch": "6"})
+        second = overlay(Run, first, {"variants.a.rate": "0.25"})
+        assert second["variants"] == {"a": {"batch": 7, "rate": 0.25}, "b": {"batch": 6}}
+        assert first["variants"] == {"a": {"batch": 7}, "b": {"batch": 6}}
+
+    @pytest.mark.parametrize("name", ["main", "main-2", "main_2", "main.2", "main.2.x"])
+    def test_a_name_stays_as_it_was_typed(self, name: str) -> None:
+        typed = apply_overrides(RUN, {f"--variants.{name}.batch": "1"})
+        in_a_file = from_plain(Run, overlay(Run, to_plain(RUN), {"variants": {name: {"batch": 1}}}))
+        assert typed.variants == in_a_file.variants == {name: Learner(batch=1)}
+
+    def test_a_run_that_was_stored_without_any_has_none(self) -> None:
+        plain = to_plain(RUN)
+        del plain["variants"]
+        assert from_plain(Run, plain) == RUN
 
 
 def test_a_field_without_default_must_be_there() -> None:
@@ -174,6 +216,16 @@ def test_yaml_and_json_files_are_read(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config"
     file.write_text(text)
     assert load_config_file(file) == {"learner": {"batch": 7}}
+
+
+def test_a_toml_file_is_read_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('learner.batch = 7\n[variants."main.2"]\nhidden = [4]\n')
+    loaded = load_config_file(file)
+    assert loaded == {"learner": {"batch": 7}, "variants": {"main.2": {"hidden": [4]}}}
+    file.write_text("learner = ]")
+    with pytest.raises(OptionError, match=r"^config file .*config\.toml: .*line 1"):
+        load_config_file(file)
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
@@ -203,4 +255,5 @@ def test_every_field_is_described_by_the_text_under_it() -> None:
     assert options["league.latest_probability"].doc == "How often it meets itself."
     assert options["learner.shape"].type == "one of round, square"
     assert options["learner.hidden"].default == [8, 8]
+    assert options["variants"] == ("variants", "sections by name", {}, "By name.")
     assert next(iter(options)) == "game"

@@ -127,6 +127,13 @@ def test_only_the_page_s_own_files_are_served(path: str) -> None:
     assert fetch(path).status_code == 404
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed that never waits before it reads again."""
+    monkeypatch.setattr("dashboards.web.feed.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("dashboards.web.feed.REST", 0.0)
+
+
 def rested(path: Path) -> tuple[Feed, list[int]]:
     """A feed of a run, and how often the run was opened."""
     opened: list[int] = []
@@ -140,16 +147,15 @@ def rested(path: Path) -> tuple[Feed, list[int]]:
     return Feed(open_run, lives=lambda: False), opened
 
 
-def test_a_resting_run_is_opened_once_and_its_lock_left_free(
-    resting: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboards.web.feed.FRESH_SECONDS", 0.0)
+@pytest.mark.usefixtures("impatient")
+def test_a_resting_run_is_opened_once_and_its_lock_left_free(resting: Path) -> None:
     feed, opened = rested(resting)
     page = feed.latest()
     assert (page["run"], page["game"], page["state"]) == ("tictactoe-1", "tictactoe", "stopped")
     assert page["leaderboard"][0]["player"] == "main"
     assert [row["generation"] for row in page["leaderboard"] if row["live"]] == [4]
     assert page["last"][0]["id"] == 40
+    assert page["remark"].startswith("Elo")
     assert feed.latest() is page
     assert len(opened) == 1
     assert RunFolder.open(resting).holder() is None
@@ -160,8 +166,17 @@ def test_the_page_is_json(resting: Path) -> None:
     assert json.loads(json.dumps(feed.latest(), allow_nan=False)) == json.loads(json.dumps(feed.latest()))
 
 
-def test_a_living_run_is_read_anew(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_takes_long_to_read_is_left_alone_for_longer(
+    resting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dashboards.web.feed.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("dashboards.web.feed.REST", 1e9)
+    feed = Feed(lambda: reading(resting), lives=lambda: True)
+    assert feed.latest() is feed.latest()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_living_run_is_read_anew(copied: Path) -> None:
     feed = Feed(lambda: reading(copied), lives=lambda: True)
     with serve_store(RunFolder.open(copied)) as (store, _):
         store.begin_epoch()
@@ -172,10 +187,8 @@ def test_a_living_run_is_read_anew(copied: Path, monkeypatch: pytest.MonkeyPatch
         assert feed.latest()["steps"] == 2
 
 
-def test_a_store_that_does_not_answer_is_said_and_tried_again(
-    monkeypatch: pytest.MonkeyPatch, resting: Path
-) -> None:
-    monkeypatch.setattr("dashboards.web.feed.FRESH_SECONDS", 0.0)
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_does_not_answer_is_said_and_tried_again(resting: Path) -> None:
     failures = [StoreUnavailable("it does not answer")]
 
     @contextmanager

@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 
 from coordinator.words import opponents_in_words, reason_in_words, result_in_words
+from league.config import LeagueConfig
 from league.ledger import Ledger
-from league.matchmaking import Evaluation, Population, Prioritised, SelfPlay, Weighting
+from league.matchmaking import (
+    AgainstParents,
+    Evaluation,
+    FillPayoff,
+    Population,
+    Prioritised,
+    SelfPlay,
+    Weighting,
+)
 from league.players import Match, Outcome, PairResult, Player, Purpose, ReturnSum, Snapshot
 from league.view import LeagueView
+from tests.league.leagues import make_view
 
 
 def view(*players: str, past: int = 0, teams: tuple[str, ...] = ("first", "second")) -> LeagueView:
@@ -63,7 +73,7 @@ def test_reasons_of_a_population() -> None:
         (
             Prioritised(Weighting.SQUARED, 0.0),
             view("main", past=3),
-            "pfsp: pfsp, squared: main@0, one of 3 (p=0.33)",
+            "pfsp: pfsp, squared: main@0, one of 3 (p=0.33), wins 0.50",
         ),
     ],
 )
@@ -76,6 +86,20 @@ def test_reasons_of_evaluation() -> None:
     assert proposal is not None
     words = reason_in_words(proposal.reason)
     assert words == f"evaluation: the most telling of {proposal.reason['candidates']} pairings"
+
+
+def test_reasons_of_tests_and_of_a_filled_payoff() -> None:
+    config = LeagueConfig(gate="sprt", snapshot_min_steps=1)
+    main = Player("main", generation=1, steps=5)
+    league = make_view([main])
+    league.ledger.tally.record("main@1", "main@0", 30, 0, 10)
+    proposals = [AgainstParents(config, Evaluation())(league, np.random.default_rng(s)) for s in range(9)]
+    said = {reason_in_words(proposal.reason) for proposal in proposals if proposal}
+    assert "evaluation: main against its parent, for the gate, it wins 0.75" in said
+    fill = [FillPayoff(4)(view("main", past=3), np.random.default_rng(s)) for s in range(9)]
+    said = {reason_in_words(proposal.reason) for proposal in fill if proposal}
+    pair = "evaluation: least known pair of the meta-game, 0 games so far, one of 6 pairings (p=0.17)"
+    assert pair in said
 
 
 @pytest.mark.parametrize(

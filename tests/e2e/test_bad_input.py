@@ -65,6 +65,33 @@ def run(tmp_path: Path) -> RunFolder:
         (["train", "tictactoe", "--learner.network.hidden", "64,0"], ["hidden", "at least 1"]),
         (["train", "tictactoe", "--runtime.actors", "10000"], ["runtime.actors 10000", "cores"]),
         (["train", "tictactoe", "--league.players", "Main"], ["Main"]),
+        (
+            ["train", "tictactoe", "--league.gate", "sprt", "--league.evaluate_share", "0"],
+            ["gate is sprt", "evaluate_share is 0.0", "above 0"],
+        ),
+        (
+            ["train", "matrix:pennies", "--league.gate", "sprt"],
+            ["league.gate sprt", "matrix:pennies are even, odd, which differ", "allowed are win_rate, time"],
+        ),
+        (["train", "matrix:climbing", "--league.gate", "sprt"], ["league.gate sprt", "are team"]),
+        (
+            ["train", "tictactoe", "--league.gate", "sprt", "--league.sprt_elo", "20,0"],
+            ["sprt_elo is", "20.0, 0.0", "lower first"],
+        ),
+        (["train", "tictactoe", "--league.evaluate_share", "1"], ["evaluate_share is 1.0", "below 1"]),
+        (["train", "tictactoe", "--league.latest_probability", "1.5"], ["latest_probability is 1.5", "0, 1"]),
+        (
+            ["train", "tictactoe", "--league.snapshot_min_steps", "9000000"],
+            ["snapshot_min_steps 9000000 is above snapshot_steps 2000000"],
+        ),
+        (
+            ["train", "tictactoe", "--league.main_exploiters", "x"],
+            ["main_exploiters", "self_play knows no roles"],
+        ),
+        (
+            ["train", "matrix:pennies", "--league.players", "even"],
+            ["nobody plays team odd", "name a player odd"],
+        ),
     ],
     ids=lambda value: "-".join(value[1:]) if isinstance(value, list) and "train" in value[0] else "",
 )

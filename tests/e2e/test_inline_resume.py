@@ -16,9 +16,30 @@ from coordinator.store import RunState
 from tests.e2e.runs import NEVER, SMALL, Record, assert_healthy, league, league_until, options, record
 
 STEPS = 40_000
+EXPLOITERS = "kuhn"
+"""The game in whose league exploiters begin anew; a team's critic does too."""
+COPIERS = "connect_four"
+"""The game in whose league players copy one another."""
 GAMES = {
     "tictactoe": {},
     "matrix:rps": {"league.matchmaker": "population", "league.players": "main,main-2"},
+    EXPLOITERS: {
+        "league.matchmaker": "alphastar",
+        "league.main_exploiters": "main-exploiter",
+        "league.league_exploiters": "league-exploiter",
+        "league.league_exploiter_reset": 0.5,
+        "league.snapshot_steps": 2_000,
+        "league.snapshot_min_steps": 1_000,
+    },
+    COPIERS: {
+        "league.matchmaker": "population",
+        "league.players": "main,main-2,main-3",
+        "league.snapshot_steps": 2_000,
+        "league.snapshot_min_steps": 1_000,
+        "pbt.period": 3_000,
+        "pbt.gap": 0,
+        "pbt.spread": 30,
+    },
     "pettingzoo:classic/tictactoe_v3": {
         "rollout.copies": 8,
         "learner.algorithm.batch": 4,

@@ -14,9 +14,9 @@ import numpy as np
 import psutil
 import pytest
 
-from agents.policy import ScriptedPolicy
 from agents.rollout import Rollout
 from agents.scripted.base import Rows
+from agents.scripted_policy import ScriptedPolicy
 from agents.streams import StreamConfig
 from agents.tables import Table, TableResult
 from envs.asynchronous import AsynchronousGame
@@ -142,7 +142,7 @@ class Drill:
 
 def test_a_rollout_plays_on_with_those_that_are_ready(game: AsynchronousGame, gate: Path) -> None:
     rollout = Rollout(game, {"main": StreamConfig(unroll=EPISODE, batch=1)})
-    rollout.behaviours["main"] = ScriptedPolicy(Drill())
+    rollout.behaviours["main"] = ScriptedPolicy(Drill(), game.spec)
     rollout.reset(0)
     rollout.seating.open(Table(7, ("main",), 60, frozenset({"main"})))
     while rollout.decisions < 200:

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
 TURNS = ["tictactoe", "connect_four", "kuhn", "leduc"]
-SIMULTANEOUS = ["matrix:rps", "matrix:pennies", "matrix:climbing", "two_step"]
+SIMULTANEOUS = ["matrix:rps", "matrix:pennies", "matrix:climbing", "two_step", "repeated_rps:30"]
 
 pytestmark = pytest.mark.filterwarnings(
     # An empty board has no stones; PettingZoo only means to hint at a forgotten observation.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
+import pyspiel
 import pytest
 
 from envs.game import GameError
 from envs.matrix import MATRICES, MatrixGame
 from envs.two_step import TwoStep
+from league.solvers import nash
 
 
 def test_rps_pays_the_winner() -> None:
@@ -50,6 +54,26 @@ def test_climbing_is_worth_eleven_to_both() -> None:
 def test_tables_are_square_and_alike(name: str) -> None:
     matrix = MATRICES[name]
     assert np.shape(matrix.row) == np.shape(matrix.column) == (len(matrix.row),) * 2
+
+
+def test_blotto_is_equal_to_openspiel() -> None:
+    state = pyspiel.load_game("blotto(coins=10,fields=3,players=2)").new_initial_state()
+    row, column = MATRICES["blotto"].row, MATRICES["blotto"].column
+    assert len(row) == len(state.legal_actions(0)) == 66
+    for pair in product(range(66), repeat=2):
+        played = state.clone()
+        played.apply_actions(pair)
+        assert played.returns() == [row[pair[0]][pair[1]], column[pair[0]][pair[1]]]
+
+
+def test_skill_is_a_tournament_whose_equilibrium_plays_nine() -> None:
+    row = np.array(MATRICES["skill"].row)
+    assert row.shape == (31, 31)
+    np.testing.assert_array_equal(row + row.T, 0)
+    np.testing.assert_array_equal(np.abs(row), 1 - np.eye(31))
+    solution = nash(row)
+    assert np.count_nonzero(solution.row > 1e-9) == 9
+    assert solution.value == pytest.approx(0.0, abs=1e-9)
 
 
 def test_an_illegal_choice_is_refused() -> None:

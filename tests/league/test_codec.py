@@ -51,7 +51,7 @@ matches = st.builds(
     nodes=st.dictionaries(names, names, max_size=3),
     reason=st.dictionaries(names, plain, max_size=3),
 )
-pairs = st.builds(PairResult, names, names, whole, whole, whole)
+pairs = st.builds(PairResult, names, names, whole, whole, whole, st.none() | finite)
 returns = st.builds(ReturnSum, names, whole, finite, finite)
 outcomes = st.builds(
     Outcome,
@@ -62,6 +62,7 @@ outcomes = st.builds(
     pairs=st.lists(pairs, max_size=3).map(tuple),
     returns=st.lists(returns, max_size=3).map(tuple),
     forfeits=st.dictionaries(names, names, max_size=2),
+    rankings=st.lists(st.dictionaries(names, whole, max_size=3), max_size=2).map(tuple),
 )
 
 

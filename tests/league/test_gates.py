@@ -171,7 +171,7 @@ class TestReset:
 
     def test_once(self) -> None:
         player = Player("it", MAIN_EXPLOITER, generation=3)
-        assert reset(player).reset_at == 3
+        assert reset(player, "why") == replace(player, reset_at=3, reset_reason="why")
         assert self.decide(MAIN_EXPLOITER, 3, 3, reset_at=3) is None
         assert self.decide(MAIN_EXPLOITER, 4, 4, reset_at=3) is not None
 

@@ -61,6 +61,7 @@ def test_the_json_is_the_documented_one() -> None:
     )
     common = {
         "player", "generation", "role", "live", "games", "wins", "draws", "losses", "nash", "alpha_rank",
+        "team",
     }  # fmt: skip
     for row in leaderboard(view):
         assert asdict(row).keys() == common | {"elo", "elo_low", "elo_high"}

@@ -44,7 +44,16 @@ def random_log(seed: int, length: int, teams: int = 2) -> Log:
         for name in identities:
             sample = generator.normal(size=episodes)
             returns.append(ReturnSum(name, episodes, float(sample.sum()), float((sample**2).sum())))
-        outcome = Outcome(id, 1, episodes, 7 * episodes, tuple(pairs), tuple(returns))
+        ranked = [generator.permutation(teams).tolist() for _ in range(episodes)] if teams > 2 else []
+        outcome = Outcome(
+            match=id,
+            attempt=1,
+            episodes=episodes,
+            decisions=7 * episodes,
+            pairs=tuple(pairs),
+            returns=tuple(returns),
+            rankings=tuple(dict(zip(match.teams, places, strict=True)) for places in ranked),
+        )
         check_outcome(match, outcome)
         log.append((match, outcome))
     return log

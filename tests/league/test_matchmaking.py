@@ -203,6 +203,37 @@ class TestEvaluation:
             p and p.purpose is Purpose.EVALUATE and 0 < p.reason["probability"] <= 1 for p in proposals
         )
 
+    def test_who_is_hardly_known_comes_most_though_there_are_many_others(self) -> None:
+        """A new generation among 300 that are well known: 1 of 45 000 pairs drawn blindly would have it."""
+        main = Player("main", generation=300)
+        view, generator = make_view([main]), np.random.default_rng(3)
+        for older in range(299):
+            view.ledger.tally.record(f"main@{older}", f"main@{older + 1}", 200, 0, 200)
+        counts = Counter(
+            name for _ in range(200) if (p := Evaluation()(view, generator)) for name in p.teams.values()
+        )
+        assert counts["main"] > 180, counts.most_common(3)
+
+    def test_of_two_that_are_as_well_known_the_even_pairs_come_most(self) -> None:
+        main = Player("main", generation=3)
+        view, generator = make_view([main]), np.random.default_rng(3)
+        view.ledger.elo = {"main@0": 800.0, "main@1": 1600.0, "main@2": 1600.0, "main@3": 800.0}
+        counts = Counter(
+            frozenset(p.teams.values()) for _ in range(400) if (p := Evaluation()(view, generator))
+        )
+        even = counts[frozenset({"main", "main@0"})] + counts[frozenset({"main@1", "main@2"})]
+        assert even > 0.9 * 400
+
+    def test_who_forfeited_thrice_comes_no_more(self) -> None:
+        players = [Player("main", generation=1), Player("bad", Role.SCRIPTED)]
+        for forfeits, met in ((2, True), (3, False)):
+            view = make_view(players, ledger=Ledger(forfeits={"bad": forfeits}), scripted=("bad",))
+            generator = np.random.default_rng(0)
+            names = {n for _ in range(200) if (p := Evaluation()(view, generator)) for n in p.teams.values()}
+            pfsp = frequencies(Prioritised(Weighting.SQUARED, 0.0), view, players[0], "second", 0, 200)
+            assert ("bad" in names, "bad" in pfsp) == (met, met)
+            assert view.node("bad") == "bad"
+
     def test_scripted_players_of_the_league_come_too_and_once(self) -> None:
         players = [Player("main"), Player("random", Role.SCRIPTED), Player("mcts:9", Role.SCRIPTED)]
         view, generator = make_view(players, scripted=("random",)), np.random.default_rng(0)

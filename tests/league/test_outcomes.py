@@ -64,3 +64,39 @@ def test_the_same_identity_in_several_teams() -> None:
 def test_a_game_of_one_team() -> None:
     match = Match(1, {"all": "main"}, 3, 0, Purpose.TRAIN, {"main": "main@1"})
     check_outcome(match, Outcome(1, 1, 3, 9, (), (ReturnSum("main", 3, 6.0, 12.0),)))
+
+
+THREE = Match(1, {"x": "main", "y": "main@0", "z": "random"}, 1, 0, Purpose.TRAIN, {})
+RANKED = Outcome(
+    1, 1, 1, 9,
+    (PairResult("main", "main@0", 1, 0, 0), PairResult("main", "random", 1, 0, 0),
+     PairResult("main@0", "random", 0, 1, 0)),
+    tuple(ReturnSum(name, 1, 0.0, 0.0) for name in THREE.teams.values()),
+    rankings=({"x": 0, "y": 1, "z": 1},),
+)  # fmt: skip
+
+
+def test_rankings_of_three_teams_are_accepted() -> None:
+    check_outcome(THREE, RANKED)
+    check_outcome(THREE, replace(RANKED, rankings=()))
+
+
+@pytest.mark.parametrize(
+    ("rankings", "said"),
+    [
+        (RANKED.rankings * 2, "2 rankings of 3 teams, but 1 episodes were ranked"),
+        (({"x": 0, "y": 1},), "is no ranking of x, y, z"),
+        (({"x": 0, "y": 1, "w": 2},), "is no ranking of x, y, z"),
+        (({"x": 0, "y": 0, "z": 1},), "is no ranking of x, y, z"),
+        (({"x": 1, "y": 2, "z": 3},), "is no ranking of x, y, z"),
+        (({"x": -1, "y": 1, "z": 2},), "is no ranking of x, y, z"),
+    ],
+)
+def test_what_is_no_ranking_is_refused(rankings: tuple[dict[str, int], ...], said: str) -> None:
+    with pytest.raises(LeagueError, match=said):
+        check_outcome(THREE, replace(RANKED, rankings=rankings))
+
+
+def test_two_teams_are_not_ranked() -> None:
+    with pytest.raises(LeagueError, match="4 rankings of 2 teams, but no episodes were ranked"):
+        check_outcome(MATCH, replace(GOOD, rankings=({"a": 0, "b": 1},) * 4))

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from league.matchmaking.pfsp import Prioritised, Weighting, pfsp
 from league.matchmaking.weighted import pick
@@ -29,6 +32,16 @@ def test_golden(case: dict[str, Any], weighting: Weighting) -> None:
 def test_win_rates_all_alike_are_uniform(weighting: Weighting, rate: float) -> None:
     """`0 / 0` of the published implementations where every opponent is always beaten, or never."""
     np.testing.assert_array_equal(pfsp(np.full(7, rate), weighting), np.full(7, 1 / 7))
+
+
+@given(
+    rates=arrays(np.float64, st.integers(1, 40), elements=st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)),
+    weighting=st.sampled_from(Weighting),
+)
+def test_whatever_the_win_rates_chances_are_finite_and_add_up_to_one(rates: Any, weighting: str) -> None:
+    chances = pfsp(rates, weighting)
+    assert (chances >= 0).all()
+    assert chances.sum() == pytest.approx(1.0)
 
 
 def test_nobody_has_no_chances_and_nothing_else_is_a_weighting() -> None:

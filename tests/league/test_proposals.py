@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from league.matchmaking import (
     Weighting,
     make_match,
 )
+from league.matchmaking.opponents import NAMED
 from league.players import Match, Player, Purpose, Role
 from league.view import LeagueView
 from tests.league.leagues import make_view
@@ -96,10 +98,15 @@ def test_training_matches(view: LeagueView, seed: int) -> None:
             assert proposal.teams[view.team_of(player)] == player.name
             for team, reason in proposal.reason["draws"].items():
                 assert reason["opponent"] == proposal.teams[team]
+                assert {"opponent", "branch", "candidates", "draw", "win_rate"} <= reason.keys()
+                assert 0 <= reason["win_rate"] <= 1
+                names = reason.get("names", [])
+                assert len(reason.get("win_rates", [])) == len(names)
                 chances = reason.get("probabilities", [1.0])
                 assert min(chances) >= 0
-                assert sum(chances) <= 1 + 1e-9
+                assert sum(chances) == pytest.approx(1.0) or 0 < sum(chances) < 1 < len(names) == NAMED
                 assert 0 < reason.get("probability", 1.0) <= 1 + 1e-12
+                assert len(names) in (0, min(reason["candidates"], NAMED))
             again = rule(view, player, np.random.default_rng(seed))
             assert again == proposal
 
@@ -112,4 +119,8 @@ def test_matches_that_rate(view: LeagueView, seed: int) -> None:
         if proposal is not None:
             check(view, proposal)
             assert proposal.purpose is Purpose.EVALUATE
+            assert {"rule", "branch", "candidates", "probability", "draw"} <= proposal.reason.keys()
+            assert len(view.teams) != 2 or {"win_rate"} <= proposal.reason.keys()
+            assert 0 < proposal.reason["probability"] <= 1 + 1e-12
+            assert proposal == rule(view, np.random.default_rng(seed))
             assert len(view.teams) == 1 or len(set(proposal.teams.values())) > 1

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
+from league import simplex
 from league.players import LeagueError
-from league.solvers import alpha_rank, maximin, nash, projected_replicator, regret_matching, stationary
+from league.solvers import alpha_rank, nash, projected_replicator, regret_matching, stationary
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "equilibria.json").read_text())
 
@@ -59,10 +61,11 @@ def test_projected_replicators_keep_everybody_alive() -> None:
     assert projected_replicator(payoff, steps=4000, gamma=1e-9).row[1] < 0.003
 
 
-def test_one_side_of_an_equilibrium() -> None:
-    value, strategy = maximin(np.array([[0.0, 1.0], [1.0, 0.0], [0.4, 0.4]]))
+def test_a_strategy_that_is_dominated_by_a_mixture_is_not_played() -> None:
+    value, row, column = nash([[0.0, 1.0], [1.0, 0.0], [0.4, 0.4]])
     assert value == pytest.approx(0.5)
-    np.testing.assert_allclose(strategy, [0.5, 0.5, 0.0], atol=1e-9)
+    np.testing.assert_allclose(row, [0.5, 0.5, 0.0], atol=1e-9)
+    np.testing.assert_allclose(column, [0.5, 0.5], atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
@@ -76,6 +79,58 @@ def test_nobody_gains_by_leaving_the_equilibrium(seed: int, scale: float) -> Non
     assert min(row.min(), column.min()) >= 0
     assert (row @ payoff).min() == pytest.approx(value, abs=1e-8 * scale)
     assert (payoff @ column).max() == pytest.approx(value, abs=1e-8 * scale)
+
+
+@pytest.mark.parametrize("kind", ["random", "symmetric", "ranks", "ties", "copies", "scores"])
+@pytest.mark.parametrize("seed", range(4))
+def test_large_and_degenerate_tables_are_solved_exactly(seed: int, kind: str) -> None:
+    """Up to 64 strategies: many that are alike, all equal, in one order, or counts of few games."""
+    generator = np.random.default_rng(seed)
+    size = int(generator.integers(40, 65))
+    uniform = generator.uniform(-0.5, 0.5, (size, size))
+    strength = np.sort(generator.normal(size=size))
+    ties = np.sign(strength[:, None] - strength[None, :]) * (generator.random((size, size)) < 0.1)
+    copied = (uniform - uniform.T)[:, :8][:8].repeat(8, axis=0).repeat(8, axis=1)
+    games = generator.binomial(4, 0.5 + 0.4 * (uniform - uniform.T)) / 4
+    payoff = {
+        "random": uniform,
+        "symmetric": uniform - uniform.T,
+        "ranks": np.tanh(strength[:, None] - strength[None, :]),
+        "ties": ties - ties.T,
+        "copies": copied,
+        "scores": games - games.T,
+    }[kind]
+    value, row, column = nash(payoff)
+    assert (payoff @ column).max() - (row @ payoff).min() < 1e-9
+    assert value == pytest.approx(linprog_value(payoff), abs=1e-9)
+    assert row.sum() == pytest.approx(1)
+    assert column.sum() == pytest.approx(1)
+
+
+def linprog_value(payoff: Any) -> float:
+    """The least that the column player can hold the row player to, by another solver."""
+    rows, columns = payoff.shape
+    solved = linprog(
+        np.append(np.zeros(columns), 1.0),
+        A_ub=np.hstack([payoff, -np.ones((rows, 1))]),
+        b_ub=np.zeros(rows),
+        A_eq=np.append(np.ones(columns), 0.0)[None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * columns + [(None, None)],
+    )
+    return float(solved.fun)
+
+
+@pytest.mark.parametrize(("name", "value"), [("EXACT", -1.0), ("TINY", 0.02), ("MOST_TURNS", 0)])
+def test_where_the_table_leads_to_no_equilibrium_another_solver_is_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    monkeypatch.setattr(simplex, name, value)
+    payoff = np.random.default_rng(0).normal(size=(9, 7))
+    worth, row, column = nash(payoff)
+    assert (payoff @ column).max() == pytest.approx((row @ payoff).min(), abs=1e-8)
+    monkeypatch.undo()
+    assert nash(payoff).value == pytest.approx(worth, abs=1e-8)
 
 
 @pytest.mark.parametrize("payoff", [[], [[]], [1.0], [[1.0, float("nan")]]])

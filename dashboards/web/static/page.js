@@ -79,6 +79,7 @@ function showLeaderboard(rows) {
   const columns = [
     ["Player", (row) => label(row)],
     [by.name, (row) => interval(...values(row, by), by.places), "number"],
+    some("skill") && ["Skill", (row) => interval(row.skill, row.skill_low, row.skill_high, 1), "number"],
     ["Games", (row) => short(row.games), "number"],
     some("wins") && by.name === "Elo" && ["Won", (row) => short(row.wins), "number"],
     some("wins") && by.name === "Elo" && ["Drawn", (row) => short(row.draws), "number"],
@@ -91,9 +92,9 @@ function showLeaderboard(rows) {
 }
 
 /** Whether one number can order the players at all. */
-function showCycles({ cyclic, triples }) {
-  byId("cycles").textContent = `${cyclic} of ${triples} triples of players go round in a circle: A beats B, B beats C, C beats A.`;
-  byId("cycles").hidden = !triples;
+function showRemark(words) {
+  byId("remark").textContent = words;
+  byId("remark").hidden = !words;
 }
 
 function showMatches(matches) {
@@ -130,7 +131,7 @@ function show(page) {
     showChart(rows);
     showLeaderboard(rows);
   }
-  if (changed("cycles", page.cycles)) showCycles(page.cycles);
+  if (changed("remark", page.remark)) showRemark(page.remark);
   if (changed("notes", page.notes)) byId("notes").replaceChildren(...page.notes.map((note) => html("li", {}, note)));
   if (changed("matches", page.last)) showMatches(page.last);
 }

@@ -27,7 +27,8 @@ def pairs(rows: list[tuple[int, int, float, float, float]]) -> Pairs:
 
 def test_golden_maximum_likelihood() -> None:
     golden = GOLDEN["bradley_terry"]
-    wins = np.array(golden["w_eff"])
+    wins = np.array(golden["wins"]) + 0.5 * np.array(golden["draws"])
+    assert wins.tolist() == golden["w_eff"]
     games = pairs([(i, j, wins[i, j], 0.0, wins[j, i]) for i, j in combinations(range(5), 2)])
     theta = maximise(5, games, NONE).theta
     np.testing.assert_allclose(theta, golden["theta"], rtol=1e-9)
@@ -79,32 +80,43 @@ def test_gradient_vanishes_and_intervals_are_the_inverse_hessian(seed: int) -> N
     np.testing.assert_allclose(fit.deviation, np.sqrt(np.diag(covariance)), rtol=1e-4)
 
 
-def simulated(generator: np.random.Generator, theta: Floats, nu: float, games: int) -> Payoff:
-    """Results of games between random nodes under Davidson's model."""
-    tally, size = Payoff(), len(theta)
-    met: dict[tuple[int, int], int] = {}
-    for home, away in generator.integers(0, size, (games, 2)).tolist():
-        if home != away:
-            met[home, away] = met.get((home, away), 0) + 1
-    for (home, away), count in met.items():
-        chances = [float(p) for p in probabilities(theta[home] - theta[away], nu)]
-        tally.record(str(home), str(away), *generator.multinomial(count, chances).tolist())
-    return tally
+def coverage(draws: float, half_wins: bool = False) -> float:
+    """Share of 95 % intervals that hold the truth, in 200 leagues of 12 generations and 1 500 games.
+
+    draws: share of drawn games between equals, by Davidson's model. half_wins: count a draw as half a win and
+    half a loss, as who has no draw term does.
+    """
+    generator, size, held = np.random.default_rng(20), 12, []
+    names = [f"main@{number:02}" for number in range(size)]
+    parents = {name: names[number - 1] if number else None for number, name in enumerate(names)}
+    home, away = np.triu_indices(size, 1)
+    for _ in range(200):
+        theta = np.cumsum(generator.normal(0.2, 0.5, size))
+        chances = np.stack(probabilities(theta[home] - theta[away], 2 * draws / (1 - draws)), axis=1)
+        games = generator.multinomial(1500, np.full(len(home), 1 / len(home)))
+        results = generator.multinomial(games, chances).astype(np.float64)
+        if half_wins:
+            results = results @ [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1]]
+        plain: dict[str, dict[str, list[float]]] = {name: {} for name in names}
+        for first, second, row in zip(home, away, results.tolist(), strict=True):
+            plain[names[first]][names[second]] = row
+        ratings = rate(Payoff.from_plain(plain), parents).by_node
+        elo, low, high = np.array([[one.elo, one.low, one.high] for one in ratings.values()]).T
+        truth = elo.mean() + POINTS * (theta - theta.mean())
+        held.append((low <= truth) & (truth <= high))
+    share = float(np.mean(held))
+    print(f"{draws:.0%} draws, {half_wins=}: {share:.3f} of 95 % intervals hold the truth")
+    return share
 
 
 @pytest.mark.parametrize("draws", [0.0, 0.1, 0.5])
 def test_intervals_hold_the_truth_as_often_as_they_say(draws: float) -> None:
-    """`draws`: share of drawn games between equals. 200 leagues of 12 generations, 2 400 intervals."""
-    generator, size, held = np.random.default_rng(20), 12, []
-    parents = {str(i): str(i - 1) if i else None for i in range(size)}
-    for _ in range(200):
-        theta = np.cumsum(generator.normal(0.2, 0.5, size))
-        ratings = rate(simulated(generator, theta, 2 * draws / (1 - draws), 1500), parents).by_node
-        elo = np.array([ratings[str(i)].elo for i in range(size)])
-        reach = np.array([ratings[str(i)].high - ratings[str(i)].elo for i in range(size)])
-        error = (elo - elo.mean()) - POINTS * (theta - theta.mean())
-        held.append(np.abs(error) <= reach)
-    assert 0.93 <= np.mean(held) <= 0.975
+    assert 0.93 <= coverage(draws) <= 0.975
+
+
+def test_a_draw_counted_as_half_a_win_would_be_found_out() -> None:
+    """That the test above can fail: who has no draw term takes draws for close games, and leads for small."""
+    assert coverage(0.5, half_wins=True) < 0.93
 
 
 def test_an_undefeated_player_has_a_finite_rating_with_a_wide_interval() -> None:
