@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.strength import league
+from dashboards.reading import reading
 
 GENERATIONS = 32
 """Snapshots that one player is frozen as in a run; several players share them."""
@@ -77,5 +78,8 @@ def train(job: Job, runs: Path) -> Path:
         unfinished = runs / f"{job.folder}.part"
         goal = (f"--steps={job.steps}", f"--seed={job.seed}")
         league("train", job.game, f"--run={unfinished}", "--force", "--quiet", *goal, *job.options)
+        with reading(unfinished, None) as rest:
+            if rest.state != "finished":  # somebody stopped it, cleanly
+                raise SystemExit(f"{unfinished}: stopped before its goal")
         unfinished.rename(run)
     return run

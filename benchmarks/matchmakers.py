@@ -61,8 +61,8 @@ GAMES = {
     "matrix:skill": Setting(640_000),
     "matrix:blotto": Setting(1_280_000),
     "kuhn": Setting(2_560_000, ("--rollout.copies=512", "--learner.algorithm.averaging=0.985")),
-    "leduc": Setting(4_800_000, ("--rollout.copies=1024", "--learner.algorithm.averaging=0.995")),
-    "connect_four": Setting(8_000_000, ("--rollout.copies=1024", "--learner.algorithm.averaging=0.985")),
+    "leduc": Setting(3_200_000, ("--rollout.copies=1024", "--learner.algorithm.averaging=0.995")),
+    "connect_four": Setting(6_400_000, ("--rollout.copies=1024", "--learner.algorithm.averaging=0.985")),
 }
 RATED = ("connect_four",)
 """Games whose players are rated, for want of an exact answer."""

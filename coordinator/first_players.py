@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from agents.config import LearnerConfig
+from agents.config import LearnerConfig, PolicyLoss
+from agents.errors import AgentError
 from agents.scripted import make_scripted
 from coordinator.config import RunConfig, is_meant
 from coordinator.option_values import closest
 from coordinator.options import OptionError
-from envs.game import GameSpec
+from envs.game import Discrete, GameSpec
 from league.config import MATCHMAKERS
 from league.pbt import first_hyper, populations
 from league.players import Player, Role
@@ -24,16 +25,22 @@ OF_ANY_TEAM = re.compile("(main|league)(-.*)?")
 def first_players(config: RunConfig, spec: GameSpec) -> dict[str, Player]:
     """The league's players at the start of a run, bound to teams where the game is not symmetric.
 
-    Raises OptionError where a player's name says no team, or a team has no main; AgentError where a scripted
-    player is unknown or cannot play the game.
+    Raises OptionError where a player's name says no team, a team has no main, a scripted player is unknown or
+    cannot play the game, or somebody's algorithm does not fit the game's actions.
     """
-    return {name: _with_hyper(player, config) for name, player in _seated(config, spec).items()}
+    return {name: _with_hyper(player, config, spec) for name, player in _seated(config, spec).items()}
 
 
-def _with_hyper(player: Player, config: RunConfig) -> Player:
+def _with_hyper(player: Player, config: RunConfig, spec: GameSpec) -> Player:
     if not player.role.learns:
         return player
-    values = vars(config.learner_of(player).algorithm)
+    algorithm = config.learner_of(player).algorithm
+    if algorithm.policy_loss is PolicyLoss.NEURD and not isinstance(spec.actions, Discrete):
+        raise OptionError(
+            f"learner.algorithm.policy_loss is neurd, but must be gradient in {spec.name}, "
+            "whose actions are not one choice of a few"
+        )
+    values = vars(algorithm)
     return replace(player, hyper=first_hyper(config.pbt, player.name, values, config.seed))
 
 
@@ -41,7 +48,10 @@ def _seated(config: RunConfig, spec: GameSpec) -> dict[str, Player]:
     """All players, each bound to its team."""
     roles = config.league.roles
     for name in config.league.scripted:
-        make_scripted(name, spec)
+        try:
+            make_scripted(name, spec)
+        except AgentError as error:
+            raise OptionError(f"league.scripted: {error}") from error
     if spec.symmetric or len(spec.teams) == 1:
         return {name: Player(name, role) for name, role in roles.items()}
     scripted = {name: Player(name, role) for name, role in roles.items() if not role.learns}

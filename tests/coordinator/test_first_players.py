@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from agents.config import PolicyLoss
-from agents.errors import AgentError
 from agents.scripted.rrps import BOTS
 from coordinator.config import RunConfig, Runtime, RuntimeConfig
 from coordinator.first_players import first_players
@@ -83,13 +82,13 @@ def test_all_bots_of_repeated_rps_join_by_one_name() -> None:
     assert config.league.scripted == ("random", *(f"rrps:{bot}" for bot in BOTS))
     players = first_players(config, spec_of("repeated_rps:20"))
     assert sum(player.role is Role.SCRIPTED for player in players.values()) == 44
-    with pytest.raises(AgentError, match="plays repeated_rps only, not 'kuhn'"):
+    with pytest.raises(OptionError, match="plays repeated_rps only, not 'kuhn'"):
         first_players(build("kuhn", flags={"league.scripted": "rrps:all"}), spec_of("kuhn"))
 
 
 def test_a_scripted_player_that_nobody_knows_is_refused_at_once() -> None:
     config = build("connect_four", league="psro", flags={"league.scripted": "minimal"})
-    with pytest.raises(AgentError, match="minimal"):
+    with pytest.raises(OptionError, match="minimal"):
         first_players(config, spec_of("connect_four"))
 
 
