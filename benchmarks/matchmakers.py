@@ -20,8 +20,8 @@ gain by the best answer to
 In Connect Four it is the Bradley-Terry rating of the newest weights, in a pool of all runs, `random` and
 `mcts:100`, in which everybody meets everybody; `mcts:100` sits at 1200.
 
-Run: python -m benchmarks.matchmakers [--games G ...] [--rules R ...] [--seeds N] [--scale X] [--out FOLDER]
-Findings are kept in `matchmakers.json` there; a later call adds what is missing.
+Run: python -m benchmarks.matchmakers [--games G ...] [--rules R ...] [--seeds N] [--scale X]
+Findings are kept in `runs/experiments/matchmakers.json`; a later call adds what is missing.
 """
 
 from __future__ import annotations
@@ -52,21 +52,24 @@ class Setting:
     steps: int
     """Trained decisions of one run, over the whole league."""
     options: tuple[str, ...] = ()
-    """Of `league train`: fewer copies, since a round's end loses what they have not finished, and snapshots
-    that are a mean over the updates of about one generation."""
+    """Of `league train`: fewer copies, since a round's end loses what they have not finished, smaller batches,
+    and snapshots that are a mean over the updates of about one generation."""
 
 
+BATCH = "--learner.algorithm.batch=64"
 GAMES = {
     "matrix:rps": Setting(640_000),
     "matrix:skill": Setting(640_000),
     "matrix:blotto": Setting(1_280_000),
-    "kuhn": Setting(2_560_000, ("--rollout.copies=512", "--learner.algorithm.averaging=0.985")),
-    "leduc": Setting(3_200_000, ("--rollout.copies=1024", "--learner.algorithm.averaging=0.995")),
+    "kuhn": Setting(2_560_000, ("--rollout.copies=512", BATCH, "--learner.algorithm.averaging=0.985")),
+    "leduc": Setting(3_200_000, ("--rollout.copies=1024", BATCH, "--learner.algorithm.averaging=0.995")),
     "connect_four": Setting(6_400_000, ("--rollout.copies=1024", "--learner.algorithm.averaging=0.985")),
 }
 RATED = ("connect_four",)
 """Games whose players are rated, for want of an exact answer."""
 MEASURES = ("last", "mixture", "average")
+PANELS = 3
+"""Of the plot, side by side."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each (default 3)")
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="times the default budget")
     parser.add_argument("--at-once", type=int, default=2, metavar="N", help="runs side by side (default 2)")
-    parser.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="where runs are trained")
-    parser.add_argument("--out", type=Path, default=Path("docs/experiments"))
+    parser.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="of runs and findings")
+    parser.add_argument("--out", type=Path, default=Path("docs/experiments"), help="of the plot")
     args, options = parser.parse_known_args()
     jobs = [
         job(game, rule, seed, args.scale, options)
@@ -105,7 +108,7 @@ def main() -> int:
         for seed in range(args.seeds)
     ]
     print(describe_machine())
-    findings = complete(jobs, args.out / "matchmakers.json", args.runs, args.at_once)
+    findings = complete(jobs, args.runs / "matchmakers.json", args.runs, args.at_once)
     print(describe(findings))
     draw(findings, args.out / "matchmakers.svg")
     return 0
@@ -227,26 +230,30 @@ def draw(findings: Sequence[Finding], path: Path) -> None:
     # the same file for the same figures, with words that can be searched
     mpl.rcParams.update({"svg.hashsalt": "matchmakers", "svg.fonttype": "none"})
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     games = list(dict.fromkeys(found.game for found in findings))
     rules = list(dict.fromkeys(found.rule for found in findings))
-    figure, panels = plt.subplots(1, len(games), figsize=(2.6 * len(games), 3.4), squeeze=False)
-    for panel, game in zip(panels[0], games, strict=True):
+    rows = -(-len(games) // PANELS)
+    figure, panels = plt.subplots(rows, PANELS, figsize=(3.2 * PANELS, 3.0 * rows), squeeze=False)
+    for panel in panels.flat[len(games) :]:
+        panel.axis("off")
+    for panel, game in zip(panels.flat, games, strict=False):
         rated = game in RATED
-        for colour, measure in enumerate(("elo",) if rated else MEASURES):
-            own = [found for found in findings if found.game == game]
-            panel.plot(
-                [rules.index(found.rule) + (0 if rated else 0.2 * (colour - 1)) for found in own],
-                [found.figures[measure] for found in own],
-                f"C{colour}.",
-                label=measure,
-            )
-        panel.set_yscale("linear" if rated else "log")
+        own = [found for found in findings if found.game == game]
+        for number, measure in enumerate(("elo",) if rated else MEASURES):
+            places = [rules.index(found.rule) + (0 if rated else 0.2 * (number - 1)) for found in own]
+            values = [found.figures[measure] for found in own]
+            panel.plot(places, values, f"C{number}.", label=measure)
+        panel.set(title=game, ylabel="Elo" if rated else "NashConv", yscale="linear" if rated else "log")
+        if not rated:
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter("{x:g}")
+            panel.yaxis.set_minor_formatter("")
         panel.set_xticks(range(len(rules)), rules, rotation=90)
-        panel.set_title(game)
-    panels[0][0].set_ylabel("NashConv" if games[0] not in RATED else "Elo")
     panels[0][0].legend(fontsize=8)
     figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 

@@ -188,6 +188,6 @@ def test_the_experiment_in_small(
     monkeypatch.setattr(jobs, "league", lambda *arguments: pytest.fail("trained again"))
     assert matchmakers.main() == 0
     assert capsys.readouterr().out.splitlines()[-4:] == first.splitlines()[-4:]
-    assert not list((tmp_path / "runs").iterdir())
-    found = read(tmp_path / "out" / "matchmakers.json").values()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["matchmakers.json"]
+    found = read(tmp_path / "runs" / "matchmakers.json").values()
     assert all(0 <= figure <= 4 for one in found for figure in one.figures.values())
