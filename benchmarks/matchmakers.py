@@ -52,7 +52,7 @@ class Setting:
     steps: int
     """Trained decisions of one run, over the whole league."""
     options: tuple[str, ...] = ()
-    """Of `league train`: fewer copies, since a round's end loses what they have not finished, smaller batches,
+    """Of `league train`: fewer copies, since a round ends what they have not finished, smaller batches,
     and snapshots that are a mean over the updates of about one generation."""
 
 
