@@ -176,7 +176,7 @@ class TestRun:
             ]
             parent = after[0].parent if after else players[snapshot.player].parent
             assert parent is not None
-            # Of the rival, or of a later one where it was copied over again before it was frozen.
+            # Not always of this rival: presumably of a later one, where it was copied over again before that.
             assert parent.partition("@")[0] != snapshot.player
 
     def test_hyper_parameters_end_where_they_did_not_begin(self, whole: RunFolder) -> None:
