@@ -186,8 +186,13 @@ class Coordinator:
         """The turn of population-based training that is due now, if any."""
         return next_turn(self.view(), self.config.pbt, self.config.league.snapshot_steps, self.config.seed)
 
-    def took_turn(self, turn: Turn) -> None:
-        """A learner carried it out. The next commit writes it, with the checkpoint of what came of it."""
+    def took_turn(self, turn: Turn, frozen: tuple[str, int] | None) -> None:
+        """A learner carried it out. The next commit writes it, with the checkpoint of what came of it.
+
+        frozen: (hash, decisions) of the snapshot that it took before, if it took one.
+        """
+        if frozen is not None:
+            self.froze(turn.player, *frozen, turn.farewell)
         rival = None if turn.rival is None else self.players[turn.rival]
         self.players[turn.player] = turned(self.players[turn.player], turn, rival)
 

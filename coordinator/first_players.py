@@ -111,7 +111,7 @@ def check_pbt(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> 
             f"pbt.period {config.pbt.period}: nobody is compared, for no two players share a role"
             f"{' and a team' if len(spec.teams) > 1 and not spec.symmetric else ''}: {', '.join(others)}"
         )
-    if len(spec.teams) == 1 and config.pbt.fitness in ("win_rate", "elo"):
+    if len(spec.teams) == 1 and config.pbt.fitness == "win_rate":
         raise OptionError(
             f"pbt.fitness {config.pbt.fitness}: {spec.name} has one team, where nobody wins; "
             "allowed are auto, return"

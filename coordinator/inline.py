@@ -194,10 +194,8 @@ class Inline:
     def _take_turns(self) -> None:
         """Population-based training, one turn after another: what one changes, the next one sees."""
         while (turn := self._coordinator.turn()) is not None:
-            if turn.farewell is not None:
-                self._freeze_one(turn.player, turn.farewell)
-            self._learners.turn(turn)
-            self._coordinator.took_turn(turn)
+            frozen = self._learners.turn(turn, self._coordinator.players[turn.player].frozen_at)
+            self._coordinator.took_turn(turn, frozen)
             self._session.note(f"{turn.player} {turn.reason}")
 
     def _commit(self, state: RunState) -> None:

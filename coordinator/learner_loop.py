@@ -25,7 +25,7 @@ from agents.stages import WAITING
 from agents.trajectory import Trajectory
 from coordinator.config import RunConfig
 from coordinator.figures import Figures
-from coordinator.learners import Learners
+from coordinator.learners import Frozen, Learners
 from coordinator.snapshots import SnapshotStore
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
@@ -125,7 +125,7 @@ class LearnerLoop:
             learners = self._learners
             return Progress(learners.figures(), learners.steps(), learners.versions(), self._shares)
 
-    def freeze(self, name: str) -> tuple[str, int]:
+    def freeze(self, name: str) -> Frozen:
         """See `Learners.freeze`."""
         with self._turn:
             return self._learners.freeze(name)
@@ -136,11 +136,12 @@ class LearnerLoop:
             self._learners.reset(name)
             self._publish(name)
 
-    def turn(self, turn: Turn) -> None:
+    def turn(self, turn: Turn, frozen_at: int) -> Frozen | None:
         """See `Learners.turn`. Actors are given copied weights at once."""
         with self._turn:
-            self._learners.turn(turn)
+            frozen = self._learners.turn(turn, frozen_at)
             self._publish(turn.player)
+            return frozen
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         """See `Learners.checkpoint`. Older checkpoints stay until `prune`."""

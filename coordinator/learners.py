@@ -27,6 +27,8 @@ from envs.game import GameSpec
 from league.pbt import Turn
 from league.players import Player
 
+Frozen = tuple[str, int]
+"""Hash of a snapshot's file, and decisions that it was trained on."""
 BAD_UPDATES = 20
 """Updates in a row that were not finite before a learner goes back to its last good state."""
 
@@ -114,7 +116,7 @@ class Learners:
             self._figures[name].rewound = figure.rewound
         return figures
 
-    def freeze(self, name: str) -> tuple[str, int]:
+    def freeze(self, name: str) -> Frozen:
         """Copy a player's weights to disk: (hash, decisions trained on). Its next generation begins."""
         learner = self._learners[name]
         with self.stages("checkpoint"):
@@ -128,13 +130,20 @@ class Learners:
         learner.reset()
         self._good[name] = learner.state()  # or numbers that are not finite would lead back to what it was
 
-    def turn(self, turn: Turn) -> None:
-        """Carry out a turn of population-based training. What a copy replaces must be safe by now."""
-        learner = self._learners[turn.player]
+    def turn(self, turn: Turn, frozen_at: int) -> Frozen | None:
+        """Carry out a turn of population-based training.
+
+        Whom a copy replaces is frozen first, if it was trained on since `frozen_at` decisions, when it last
+        was: then (hash, decisions) of that.
+        """
+        learner, frozen = self._learners[turn.player], None
         if turn.rival is not None:
+            if learner.steps != frozen_at:
+                frozen = self.freeze(turn.player)
             learner.copy(self._learners[turn.rival])
             self._good[turn.player] = learner.state()
         learner.tune(turn.hyper)
+        return frozen
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         """Write everything that the learners know to disk; returns where it is, by player."""

@@ -23,8 +23,8 @@ Who begins anew
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ray
@@ -39,7 +39,6 @@ from coordinator.session import Session
 from coordinator.snapshots import SnapshotStore
 from coordinator.store import Store
 from coordinator.store_types import Checkpoint, MatchState, RunState
-from league.pbt import Turn
 
 BEAT_SECONDS = 0.1
 """Between two rounds of the control loop."""
@@ -183,36 +182,28 @@ class OnRay:
         for name, reason in due.items():
             self._ask(self._learner.reset.remote(name))
             self._session.note(f"{name} reset: {reason}")
-        self._commit(RunState.RUNNING, due)
+        self._commit(RunState.RUNNING, *(partial(self._coordinator.was_reset, *one) for one in due.items()))
 
     def _take_turns(self) -> None:
         """Population-based training. Whoever is overwritten was frozen first; one commit tells of both."""
         while (turn := self._coordinator.turn()) is not None:
-            if turn.farewell is not None:
-                self._freeze_one(turn.player, turn.farewell)
             if turn.rival is not None:
                 self._coordinator.withdraw([turn.player])
-            self._ask(self._learner.turn.remote(turn))
+            frozen_at = self._coordinator.players[turn.player].frozen_at
+            frozen = self._ask(self._learner.turn.remote(turn, frozen_at))
             self._session.note(f"{turn.player} {turn.reason}")
-            self._commit(RunState.RUNNING, turn=turn)
+            self._commit(RunState.RUNNING, partial(self._coordinator.took_turn, turn, frozen))
 
-    def _commit(
-        self,
-        state: RunState,
-        reset: Mapping[str, str] = MappingProxyType({}),
-        turn: Turn | None = None,
-    ) -> None:
+    def _commit(self, state: RunState, *carried_out: Callable[[], None]) -> None:
         """Files first, then the store; then the files that nothing points at any more may go.
 
         That is waited for: a late `prune` would take the next checkpoint for one of the old.
-        reset: players that began anew since the last commit -> why. turn: one that was carried out. Not said
-        before the checkpoint is there: the learner process may die until then, and take it all with it.
+        carried_out: tell the coordinator what learners did with themselves since the last commit. Not before
+        the checkpoint is there: the learner process may die until then, and take it all with it.
         """
         self._checkpoints = self._ask(self._learner.checkpoint.remote())
-        for name, reason in reset.items():
-            self._coordinator.was_reset(name, reason)
-        if turn is not None:
-            self._coordinator.took_turn(turn)
+        for tell in carried_out:
+            tell()
         self._write(state)
         self._ask(self._learner.prune.remote({point.sha256 for point in self._checkpoints.values()}))
 

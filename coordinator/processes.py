@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agents.trajectory import Trajectory
     from coordinator.actor_loop import ActorLoop
     from coordinator.learner_loop import Progress, Published, Shipment
+    from coordinator.learners import Frozen
     from coordinator.window import Parcel, Window, WindowLayout
 
     Parcels = list[tuple[str, Parcel | Trajectory]]
@@ -80,14 +81,14 @@ class LearnerProcess:
     def progress(self) -> Progress:
         return self._loop.progress()
 
-    def freeze(self, name: str) -> tuple[str, int]:
+    def freeze(self, name: str) -> Frozen:
         return self._loop.freeze(name)
 
     def reset(self, name: str) -> None:
         self._loop.reset(name)
 
-    def turn(self, turn: Turn) -> None:
-        self._loop.turn(turn)
+    def turn(self, turn: Turn, frozen_at: int) -> Frozen | None:
+        return self._loop.turn(turn, frozen_at)
 
     def checkpoint(self) -> dict[str, Checkpoint]:
         return self._loop.checkpoint()

@@ -150,7 +150,10 @@ class Ledger:
         return elo.INITIAL if known is None else self.elo[known]
 
     def _fold_swapped(self, match: Match, swapped: SwappedPairs | None) -> None:
-        """Keep pairs of a live player with a snapshot of its own, as the live player sees them."""
+        """Keep pairs of a live player with a snapshot that it grew from, as the live player sees them.
+
+        That is one of its own or, of a copy, the one that a gate tests it against.
+        """
         if swapped is None:
             return
         (other,) = set(match.teams.values()) - {swapped.identity}
@@ -158,7 +161,8 @@ class Ledger:
             (swapped.identity, other, swapped.counts),
             (other, swapped.identity, swapped.counts[::-1]),
         ):
-            if past.startswith(f"{live}@"):
+            tested = (match.reason.get("player"), match.reason.get("opponent")) == (live, past)
+            if tested or past.startswith(f"{live}@"):
                 kept = self.swaps.setdefault(match.nodes[live], {})
                 _add(kept.setdefault(past, [0] * 5), counts)
 

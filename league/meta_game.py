@@ -36,9 +36,7 @@ def scores(tally: Payoff, ratings: Ratings, nodes: Sequence[str], others: Sequen
 
     It lies in (0, 1) where every win is worth the same; where not, big wins may take it beyond.
     """
-    shape = len(nodes), len(others)
-    results = np.array([tally.results(node, others) for node in nodes]).reshape(*shape, 3)
-    margins = np.array([tally.margins(node, others) for node in nodes]).reshape(shape)
+    results, margins = tally.table(nodes, others)
     games, rates = results.sum(axis=2), 0.5 + advantages(results, margins)
     expected = ratings.expected_scores(nodes, others)
     mixed: Floats = (rates * games + expected * PRIOR_GAMES) / (games + PRIOR_GAMES)

@@ -141,13 +141,6 @@ class Payoff:
         games: Floats = self.results(player, opponents).sum(axis=1)
         return games
 
-    def margins(self, player: str, opponents: Sequence[str]) -> Floats:
-        """[O] by how much `player` won against each of the opponents, added up; below 0 where it lost."""
-        beyond = self._beyond[self._cells(player, opponents)]
-        wins, _, losses = self.results(player, opponents).T
-        margins: Floats = wins - losses + beyond
-        return margins
-
     def table(self, home: Sequence[str], away: Sequence[str]) -> tuple[Floats, Floats]:
         """[H, A, 3] results and [H, A] margins of each of `home` against each of `away`."""
         cells = np.array([self._cells(name, away) for name in home], np.int64).reshape(len(home), len(away))

@@ -7,7 +7,8 @@
 As IMPALA did it (Espeholt et al. 2018, appendix F, after Jaderberg et al. 2017): one random rival a turn, a
 gap of 5 %, and every hyper-parameter times or by 1.2 with a chance of a third, copied or not. A population is
 the players of one role, where teams differ of one team. Whoever is overwritten is frozen first, so nothing is
-lost, and the snapshot after that one has its rival's last snapshot for a parent.
+lost, and the snapshot after that one has for a parent what its rival grew from: the rival's last snapshot, or
+that of whom the rival itself was copied from, if it was not frozen since.
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ from numpy.random import Generator
 from league.ledger import Returns
 from league.payoff import win_rates
 from league.players import Player
-from league.ratings import elo
 from league.view import LeagueView
 
 TUNABLE = ("entropy_cost", "learning_rate")
 """Hyper-parameters that may be tuned; fields of a player's algorithm."""
-FITNESS = ("auto", "win_rate", "return", "elo")
+FITNESS = ("auto", "win_rate", "return")
 CLEARLY = 2.0
 """Standard errors that a rival must lead by: less may be chance, and a copy by chance costs diversity."""
 
@@ -45,10 +45,10 @@ class PbtConfig:
     """Decisions before the first period begins, so that all learn something first (IMPALA: 20 million)."""
     fitness: str = "auto"
     """What makes a player fit: win_rate (against the opponents that both met, of late), return (mean of an
-    episode), elo (of the generation in the making), or auto: return in games of one team, else win_rate."""
+    episode), or auto: return in games of one team, else win_rate."""
     gap: float = 0.05
-    """How much fitter a rival must be to be copied: in win rate, as a share of the larger return, or in the
-    score that Elo expects (IMPALA: 0.05)."""
+    """How much fitter a rival must be to be copied: in win rate, or as a share of the larger return (IMPALA:
+    0.05)."""
     tuned: tuple[str, ...] = TUNABLE
     """Which hyper-parameters are tuned: entropy_cost, learning_rate (with it Muon's). Their schedules are
     stretched, not cut: what they are in the end moves as what they are at the start."""
@@ -90,9 +90,8 @@ class Turn:
     """Its hyper-parameters from now on."""
     reason: str
     """In words: how the two compare, and which hyper-parameters moved."""
-    farewell: str | None = None
-    """Why it is to be frozen before; None where nothing is lost without: it keeps its weights, or its last
-    snapshot is of them."""
+    farewell: str = ""
+    """Why it is frozen before it is copied over, unless its last snapshot is of the same weights."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +173,7 @@ def _turn(player: Player, rival: Player, view: LeagueView, config: PbtConfig, ge
     reason = f"{stand} {rival.name}{figures}; {', '.join(moves) or 'hyper-parameters stay'}"
     if not fitter:
         return Turn(player.name, None, hyper, reason)
-    farewell = f"replaced by a copy of {rival.name}: {reason}" if player.steps > player.frozen_at else None
-    return Turn(player.name, rival.name, hyper, reason, farewell)
+    return Turn(player.name, rival.name, hyper, reason, f"replaced by a copy of {rival.name}: {reason}")
 
 
 def _moved(value: float, config: PbtConfig, generator: Generator) -> float:
@@ -193,16 +191,8 @@ def compare(player: Player, rival: Player, view: LeagueView, fitness: str) -> Co
     match fitness:
         case "return":
             return _by_return(player, rival, view)
-        case "elo":
-            return _by_elo(player, rival, view)
         case _:
             return _by_win_rate(player, rival, view)
-
-
-def _lives(player: Player) -> list[str]:
-    """Nodes of what it was lately: the generation in the making and the one before, if that was its own."""
-    oldest = max(player.reset_at, player.generation - 1, 0)
-    return [f"{player.name}@{generation}" for generation in range(oldest, player.generation + 1)]
 
 
 def _by_win_rate(player: Player, rival: Player, view: LeagueView) -> Comparison | None:
@@ -210,7 +200,7 @@ def _by_win_rate(player: Player, rival: Player, view: LeagueView) -> Comparison 
     live = [other.node for other in view.learners if other not in (player, rival)]
     pool, tally = [*view.opponents, *live], view.ledger.tally
     mine, theirs = (
-        np.sum([tally.results(life, pool) for life in _lives(one)], axis=0) for one in (player, rival)
+        np.sum([tally.results(life, pool) for life in one.lives], axis=0) for one in (player, rival)
     )
     games = np.stack([mine.sum(axis=1), theirs.sum(axis=1)])
     weights = games.min(axis=0)
@@ -237,15 +227,5 @@ def _by_return(player: Player, rival: Player, view: LeagueView) -> Comparison | 
 
 def _returns(player: Player, view: LeagueView) -> Returns:
     """Of its last lives together."""
-    lives = [view.ledger.returns.get(life, Returns()) for life in _lives(player)]
+    lives = [view.ledger.returns.get(life, Returns()) for life in player.lives]
     return Returns(*(sum(column) for column in zip(*map(astuple, lives), strict=True)))
-
-
-def _by_elo(player: Player, rival: Player, view: LeagueView) -> Comparison | None:
-    """What the rival would score against the player, above a half; as uncertain as their games leave it."""
-    mine, theirs = (view.ledger.elo.get(one.node) for one in (player, rival))
-    if mine is None or theirs is None:
-        return None
-    games = [view.ledger.tally.totals(one.node).games for one in (player, rival)]
-    error = math.sqrt(sum(0.25 / count for count in games)) if all(games) else math.inf
-    return Comparison(elo.expected_score(theirs, mine) - 0.5, error, f"Elo {theirs:.0f} against {mine:.0f}")

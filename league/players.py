@@ -74,7 +74,7 @@ class Player:
     reset_reason: str = field(default="", metadata=ADDED_LATER)
     """Why they were, in words; empty where they never were."""
     copied_from: str = field(default="", metadata=ADDED_LATER)
-    """The last snapshot of whom they were copied from; empty where they are its own first ones."""
+    """Parent of whom they were copied from, as it was then; empty where they are its own first ones."""
     hyper: dict[str, float] = field(default_factory=dict, metadata=ADDED_LATER)
     """Hyper-parameters that go before those of its configuration; empty where none do."""
     turned_at: int = field(default=0, metadata=ADDED_LATER)
@@ -86,6 +86,12 @@ class Player:
     def node(self) -> str:
         """The name its results are rated under: the generation in the making."""
         return f"{self.name}@{self.generation}" if self.role.learns else self.name
+
+    @property
+    def lives(self) -> list[str]:
+        """Nodes of what it was lately: the generation in the making, and its own before that."""
+        oldest = max(self.reset_at, self.generation - 1, 0)
+        return [f"{self.name}@{generation}" for generation in range(oldest, self.generation + 1)]
 
     @property
     def parent(self) -> str | None:

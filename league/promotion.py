@@ -140,7 +140,7 @@ def _beats_faced(player: Player, view: LeagueView, config: LeagueConfig) -> str 
     faced = _faced(player, view, config.snapshot_min_games)
     if not faced:
         return None
-    rates = view.ledger.payoff.win_rates(player.name, faced)
+    rates = view.win_rates(player, faced)
     # Of several the first by name: a resumed run does not remember whom it met first.
     worst = min(np.flatnonzero(rates == rates.min()).tolist(), key=faced.__getitem__)
     if rates[worst] < config.snapshot_win_rate:

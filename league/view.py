@@ -95,7 +95,8 @@ class LeagueView:
     def win_rates(self, player: Player, opponents: Sequence[str]) -> Floats:
         """[O] of a learning player, of late; 0.5 where it never played.
 
-        Of late: decayed, as matchmakers read it. Of a player that was reset: since then, undecayed.
+        Of late: decayed, as matchmakers read it. Of a player whose weights were ever replaced: undecayed, of
+        its last two generations, if both came after that.
         """
         return win_rates(self.results(player, opponents))
 
@@ -105,8 +106,7 @@ class LeagueView:
             return self.ledger.payoff.results(player.name, opponents)
         # The payoff goes by identity and remembers the life before; the tally goes by generation.
         nodes = [self.players[name].node if name in self.players else name for name in opponents]
-        lives = range(player.reset_at, player.generation + 1)
-        found = [self.ledger.tally.results(f"{player.name}@{generation}", nodes) for generation in lives]
+        found = [self.ledger.tally.results(life, nodes) for life in player.lives]
         total: Floats = np.sum(found, axis=0)
         return total
 

@@ -75,8 +75,10 @@ def seat(view: LeagueView, player: Player, rule: str, draw: Callable[[str], Draw
 
 
 def _with_win_rates(view: LeagueView, player: Player, draw: Draw) -> dict[str, Any]:
-    """The reason of a draw, with how well the player does against whom it names; a rule may have said so."""
-    names = draw.reason.get("names", [])
+    """The reason of a draw, with how well the player does against whom it names, unless the rule said so."""
+    names = [] if "win_rates" in draw.reason else draw.reason.get("names", [])
+    if "win_rate" in draw.reason and not names:
+        return draw.reason
     rates = view.win_rates(player, [draw.opponent, *names]).tolist()
     told: dict[str, Any] = {"win_rate": rates[0]}
     if names:

@@ -47,6 +47,6 @@ def test_two_halves_make_the_whole(tmp_path: Path) -> None:
         ledger = Ledger.from_json(store.fold() or "null")
     for bot in BOTS:
         assert ledger.tally.totals(bot).games > 0, bot
-    margins = ledger.tally.margins("rrps:rockbot", ledger.tally.opponents("rrps:rockbot"))
+    margins = ledger.tally.table(["rrps:rockbot"], ledger.tally.opponents("rrps:rockbot"))[1]
     wins, _, losses = ledger.tally.totals("rrps:rockbot")
     assert margins.sum() < wins - losses, "who always throws a rock loses by more than one throw"

@@ -94,6 +94,15 @@ def test_what_an_exploiter_won_before_its_reset_does_not_freeze_it() -> None:
     assert decide_freeze(replace(player, reset_at=2), view, PAPER) is not None
 
 
+def test_what_replaced_weights_won_neither_freezes_a_copy_nor_holds_it_back() -> None:
+    """The gate of a population reads win rates of late; those of the life before are another's."""
+    for before, since in ((1.0, 0.0), (0.0, 1.0)):
+        player, view = league("main", 500, {"main@0": before})
+        view.ledger.tally.record(player.node, "main@0", 200 * since, 0, 200 * (1 - since))
+        froze = [decide_freeze(one, view, SELF_PLAY) for one in (player, replace(player, reset_at=2))]
+        assert [reason is not None for reason in froze] == [before == 1.0, since == 1.0]
+
+
 def test_where_teams_differ_only_the_other_team_s_mains_count() -> None:
     players = alphastar_players(1, wolf="hunters", sheep="prey")
     view = make_view(

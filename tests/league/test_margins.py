@@ -21,15 +21,15 @@ def test_a_margin_is_opposite_for_the_two_of_a_pair_and_decays_with_their_games(
     payoff = Payoff()
     payoff.record("a", "b", 3, 1, 0, 0.5, margin=70.0)
     payoff.record("b", "a", 1, 0, 1, 0.5, margin=10.0)
-    assert payoff.margins("a", ["b", "a", "c"]).tolist() == [25.0, 0.0, 0.0]
-    assert payoff.margins("b", ["a"]).tolist() == [-25.0]
+    assert payoff.table(["a"], ["b", "a", "c"])[1].tolist() == [[25.0, 0.0, 0.0]]
+    assert payoff.table(["b"], ["a"])[1].tolist() == [[-25.0]]
     assert payoff.counts("a", "b") == (2.5, 0.5, 1.0)
 
 
 def test_without_a_margin_every_win_is_worth_one() -> None:
     payoff = Payoff()
     payoff.record("a", "b", 5, 2, 1)
-    assert payoff.margins("a", ["b"]).tolist() == [4.0]
+    assert payoff.table(["a"], ["b"])[1].tolist() == [[4.0]]
     assert dumps(payoff.to_plain()) == '{"a":{"b":[5.0,2.0,1.0]}}'
 
 
@@ -44,7 +44,7 @@ def test_margins_read_back_to_the_last_bit(seed: int) -> None:
         payoff.record(str(home), str(away), wins, draws, losses, decay=0.99, margin=margin)
     again = Payoff.from_plain(json.loads(dumps(payoff.to_plain())))
     assert dumps(again.to_plain()) == dumps(payoff.to_plain())
-    assert all((again.margins(name, names) == payoff.margins(name, names)).all() for name in names)
+    assert (again.table(names, names)[1] == payoff.table(names, names)[1]).all()
 
 
 @pytest.mark.parametrize("row", [[1, 1, 1, 1, 1], [1, 1, 1, "x"]])
@@ -79,8 +79,8 @@ def played(*pairs: PairResult) -> Ledger:
 
 def test_the_ledger_adds_up_both_ways_of_seating() -> None:
     ledger = played(PairResult("x", "y", 1, 0, 1, 3.5), PairResult("y", "x", 2, 0, 0, 10.0))
-    assert ledger.tally.margins("x@0", ["y@0"]).tolist() == [-6.5]
-    assert Ledger.from_json(ledger.to_json()).tally.margins("y@0", ["x@0"]).tolist() == [6.5]
+    assert ledger.tally.table(["x@0"], ["y@0"])[1].tolist() == [[-6.5]]
+    assert Ledger.from_json(ledger.to_json()).tally.table(["y@0"], ["x@0"])[1].tolist() == [[6.5]]
 
 
 def test_what_was_written_before_there_were_margins_folds_to_the_same_bytes() -> None:

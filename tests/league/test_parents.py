@@ -123,6 +123,10 @@ def test_pairs_with_snapshots_of_its_own_are_kept_as_the_live_player_sees_them()
         match = a_match(id, first, second, 20)
         ledger.apply(id, match, outcome(match, (1, 2, 3, 0, 4), identity))
     assert ledger.swaps == {"main@2": {"main@1": [5, 2, 6, 2, 5], "main@0": [1, 2, 3, 0, 4]}}
+    tested = replace(a_match(6, "rival@1", "main", 20), reason={"player": "main", "opponent": "rival@1"})
+    copied = Ledger()
+    copied.apply(1, tested, outcome(tested, (1, 2, 3, 0, 4), "rival@1"))
+    assert copied.swaps == {"main@2": {"rival@1": [4, 0, 3, 2, 1]}}, "a copy grows from somebody else"
     again = Ledger.from_json(ledger.to_json())
     assert again.to_json() == ledger.to_json()
     match = a_match(6, "main", "main@1", 20)

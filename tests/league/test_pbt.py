@@ -148,11 +148,16 @@ class TestExploit:
         later = replace(view, players={**view.players, "main": copied})
         assert compare(copied, view.players["main-2"], later, "win_rate") is None, "it met nobody yet"
 
-    def test_what_was_just_frozen_is_safe_already(self) -> None:
-        view = meeting({"main": 0.1}, players=four(frozen_at=100))
-        turn = turn_of(view)
-        assert turn is not None
-        assert (turn.rival is not None, turn.farewell) == (True, None)
+    def test_who_copies_a_copy_grows_from_whom_that_was_copied_from(self) -> None:
+        """Also where that is an older self: main-2 copies main, and main then copies main-2."""
+        players = {player.name: replace(player, generation=3) for player in four()}
+        turn = Turn("", "", {}, "weaker")
+        copy = turned(players["main-2"], turn, players["main"])
+        assert copy.parent == "main@2"
+        assert turned(players["main-3"], turn, copy).parent == "main@2"
+        assert turned(replace(players["main"], generation=4), turn, copy).parent == "main@2"
+        frozen = replace(copy, generation=4)
+        assert turned(players["main-3"], turn, frozen).parent == "main-2@3"
 
     def test_it_is_judged_by_what_it_was_lately(self) -> None:
         """By the generation in the making and the one before; older ones say nothing."""
@@ -209,17 +214,6 @@ class TestOtherFitness:
         players = four()
         assert compare(*players[:2], make_view(players, ("one",)), "return") is None
 
-    def test_elo_by_the_score_that_it_expects(self) -> None:
-        players = four()
-        ledger = Ledger(elo={players[0].node: 1200.0, players[1].node: 1300.0})
-        for player in players[:2]:
-            ledger.tally.record(player.node, "main@0", 50, 0, 50)
-        compared = compare(*players[:2], make_view(players, ledger=ledger), "elo")
-        assert compared is not None
-        assert compared.lead == pytest.approx(1 / (1 + 10 ** (-100 / 400)) - 0.5)
-        assert compared.error == pytest.approx(math.sqrt(2 * 0.25 / 100))
-        assert compare(players[0], players[2], make_view(players, ledger=ledger), "elo") is None
-
 
 class TestExplore:
     def test_each_moves_by_the_factor_up_or_down_with_its_chance(self) -> None:
@@ -264,7 +258,7 @@ class TestExplore:
         ({"mutation": -0.1}, "mutation is -0.1, but must be at least 0"),
         ({"spread": 0.5}, "spread is 0.5, but must be at least 1"),
         ({"factor": 1.0}, "factor is 1.0, but must be above 1"),
-        ({"fitness": "elos"}, r"fitness has 'elos', known are auto, .*did you mean elo\?"),
+        ({"fitness": "returns"}, r"fitness has 'returns', known are auto, .*did you mean return\?"),
         ({"tuned": ("learning_rat",)}, r"tuned has 'learning_rat', .*did you mean learning_rate\?"),
     ],
 )

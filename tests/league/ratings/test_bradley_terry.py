@@ -137,7 +137,7 @@ def test_without_games_all_stand_at_the_anchor() -> None:
     assert (alone.low, alone.elo, alone.high) == pytest.approx((1200, 1200, 1200), abs=1e-6)
 
 
-def test_drawn_games_say_equal_and_say_so_more_surely_than_coin_flips() -> None:
+def test_drawn_games_say_equal_and_say_so_less_surely_than_coin_flips() -> None:
     drawn, flipped = Payoff(), Payoff()
     drawn.record("b", "a", 0, 100, 0)
     flipped.record("b", "a", 50, 0, 50)
