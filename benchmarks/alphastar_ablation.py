@@ -14,7 +14,7 @@ as many decisions as the main with the fewest in the end.
                score of the row's whole population against the column's, each mixed as well as it can be
                (Balduzzi et al. 2019), the mean over all pairs of runs
 
-Run: python -m benchmarks.alphastar_ablation [--seeds N] [--scale X] [--out FOLDER]
+Run: python -m benchmarks.alphastar_ablation [--seeds N] [--scale X] [--runs FOLDER]
 """
 
 from __future__ import annotations

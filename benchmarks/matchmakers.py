@@ -39,6 +39,7 @@ from benchmarks.meetings import Standing, behaviours, pool
 from benchmarks.runs import describe_machine
 from coordinator.exploitability import NASH, exploitability
 from dashboards.reading import reading
+from league.players import first_main
 
 RULES = ("self_play", "fictitious", "openai_five", "pfsp", "alphastar", "psro")
 LEARNERS = {"alphastar": 4}
@@ -165,7 +166,7 @@ def write(file: Path, findings: Mapping[str, Finding]) -> None:
 def nash_convs(run: Path) -> dict[str, float]:
     """`MEASURES` of a run at rest."""
     with reading(run, None) as rest:
-        first = next(iter(rest.store.players()))
+        first = first_main(rest.store.players().values()).name
         past = [one.name for one in rest.store.snapshots() if one.player == first and one.generation]
         (last,) = exploitability(rest.run, rest.store, [first], {})
         (mixture,) = exploitability(rest.run, rest.store, [NASH], rest.mixture())

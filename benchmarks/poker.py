@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from benchmarks.runs import Trained, describe_machine, trained
+from benchmarks.runs import describe_machine, fields, trained
 from coordinator.exploitability import NASH, exploitability
-from league.leaderboard import leaderboard
+from league.leaderboard import leaderboard, mixture
 
 SECONDS = {"kuhn": 30.0, "leduc": 180.0}
 POINTS = 8
@@ -48,21 +48,13 @@ def run(
         frozen = {snapshot.steps: snapshot.name for snapshot in done.store.snapshots() if snapshot.generation}
         every = -(-len(frozen) // POINTS)
         names = dict(list(frozen.items())[every - 1 :: every]) if frozen else {}
-        *curve, newest, mixture = (
+        masses = mixture(leaderboard(done.view(), done.config.league.prior_draws))
+        *curve, newest, mixed = (
             row["nash_conv"]
-            for row in exploitability(done.run, done.store, [*names.values(), "main", NASH], masses(done))
+            for row in exploitability(done.run, done.store, [*names.values(), "main", NASH], masses)
         )
         found = dict(zip(names, curve, strict=True))
-        return Finding(seed, done.result.steps, done.result.seconds, found, newest, mixture)
-
-
-def masses(done: Trained) -> dict[str, float]:
-    """Identity -> its mass in the league's Nash mixture; the player itself goes by its name."""
-    return {
-        row.player if row.live or row.generation is None else f"{row.player}@{row.generation}": row.nash
-        for row in leaderboard(done.view(), done.config.league.prior_draws)
-        if row.nash
-    }
+        return Finding(seed, done.result.steps, done.result.seconds, found, newest, mixed)
 
 
 def main() -> None:
@@ -74,13 +66,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--runtime", choices=("ray", "inline"), default="ray")
     args, rest = parser.parse_known_args()
-    fields = dict(zip((name.lstrip("-") for name in rest[::2]), rest[1::2], strict=True))
+    given = fields(rest)
     seconds = args.seconds or (None if args.steps else SECONDS[args.game])
     print(describe_machine())
     print("| seed | decisions | seconds | NashConv by decisions, millions | main | nash |")
     print("| --- | --- | --- | --- | --- | --- |")
     for seed in range(args.seeds):
-        flags = {"runtime.runtime": args.runtime, **fields}
+        flags = {"runtime.runtime": args.runtime, **given}
         found = run(args.game, flags, seed=seed, steps=args.steps, seconds=seconds)
         curve = ", ".join(f"{at / 1e6:.3g}: {value:.3f}" for at, value in found.curve.items())
         print(

@@ -22,7 +22,7 @@ from agents.rollout import Rollout
 from agents.scripted.rrps import BOTS, PREFIX
 from agents.tables import Table
 from benchmarks.rrps_table import OUT, read, table
-from benchmarks.runs import Floats, Trained, describe_machine, trained
+from benchmarks.runs import Floats, Trained, describe_machine, fields, trained
 from coordinator.evaluation import Behaviours
 from envs.catalogue import make_game
 
@@ -109,7 +109,7 @@ def main() -> None:
         steps=args.steps or (None if args.seconds else STEPS),
         seconds=args.seconds,
         episodes=args.episodes,
-        flags=dict(zip((name.removeprefix("--") for name in rest[::2]), rest[1::2], strict=True)),
+        flags=fields(rest),
     )
     print(describe_machine())
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as processes:

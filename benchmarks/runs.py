@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +26,7 @@ from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
 from coordinator.snapshots import SnapshotStore
 from coordinator.store import Store
+from dashboards.usage import UsageError, take_overrides
 from envs.catalogue import make_game
 from league.ledger import Ledger
 from league.players import Player, Snapshot
@@ -33,6 +34,17 @@ from league.view import LeagueView
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+
+def fields(arguments: Sequence[str]) -> dict[str, str]:
+    """Fields of the configuration and their values, from `--field value` and `--field=value`."""
+    try:
+        left, found = take_overrides([*arguments], {})
+    except UsageError as error:
+        raise SystemExit(str(error)) from error
+    if left:
+        raise SystemExit(f"{left[0]}: unexpected")
+    return {flag.removeprefix("--"): value for flag, value in found.items()}
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class ActorProcesses:
         ray.kill(slot.handle)
         self._store.release(slot.owner, failed=True)
         slot.handle, slot.seen = None, {}
-        self._coordinator.absorb()
+        self._session.absorb()
         results = self._coordinator.ledger.seq
         self._failures = 1 if results > self._results else self._failures + 1
         self._results = results

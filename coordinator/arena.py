@@ -124,7 +124,7 @@ def summary(played: Sequence[Played], itself: Doubles | None) -> Summary:
     own = np.concatenate([games.own for games in played])
     won = np.sign(own - np.concatenate([games.other for games in played]))
     score = _wilson(won)
-    stake = float(np.abs(own).max())
+    stake = float(np.abs(own).max()) or 1.0  # all drawn: nobody saw what a win is worth
     if np.array_equal(own, stake * won) and (itself is None or not itself.any()):
         # Always for the same stake: so Wilson's interval holds for returns too. Student's would have no width
         # where all games end alike, and those were only so many.

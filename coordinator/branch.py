@@ -86,11 +86,12 @@ def begin(config: RunConfig, run: RunFolder, store: Store, players: Mapping[str,
         for name, text in config.league.sources.items():
             with _source(FIELD, f"{name}={text}", run.path) as (source, other):
                 adopted[name] = _copy(adopt(source, other, config, players[name]), other, config, run)
-        store.commit(replace(change, players=tuple(adopted.get(p.name, p) for p in change.players)))
     except Exception:
         for folder in (run.snapshots, run.checkpoints):
             shutil.rmtree(folder, ignore_errors=True)
         raise
+    # Not within: a commit whose reply is lost may have registered the files.
+    store.commit(replace(change, players=tuple(adopted.get(p.name, p) for p in change.players)))
 
 
 # ---------------------------------------------------------------------------- what is taken over

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from agents.machine import settle
@@ -13,6 +12,7 @@ from agents.rollout import Rollout
 from agents.tables import Table, TableResult
 from coordinator.config import RunConfig
 from coordinator.launch import load_config
+from coordinator.option_values import closest
 from coordinator.policies import Policies
 from coordinator.run_folder import RunFolder
 from coordinator.snapshots import SnapshotStore
@@ -108,9 +108,10 @@ class Behaviours:
             return identity
         if not own:
             raise LeagueError(f"{identity}: {player} has no snapshots")
-        close = get_close_matches(identity, own, n=1) or own[-1:]
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise LeagueError(f"{identity}: {player} has {len(own)} snapshots, 0 to {len(own) - 1}{hint}")
+        near = closest(identity, own) or own[-1]
+        raise LeagueError(
+            f"{identity}: {player} has {len(own)} snapshots, 0 to {len(own) - 1}; did you mean {near}?"
+        )
 
     def team(self, identity: str) -> str | None:
         """The team that it is bound to; None where it plays any."""

@@ -116,13 +116,11 @@ def check_pbt(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> 
             f"pbt.fitness {config.pbt.fitness}: {spec.name} has one team, where nobody wins; "
             "allowed are auto, return"
         )
-    shapes = {player.name: _copied(config.learner_of(player)) for player in learners}
+    shapes = {player.name: _copied(config.learner_of(player), player) for player in learners}
     for player in learners:
-        for name in config.pbt.tuned:
-            if not getattr(config.learner_of(player).algorithm, name) > 0:
-                raise OptionError(
-                    f"pbt.tuned has {name}, but that of {player.name} is 0, which no factor moves"
-                )
+        if len(others[player.name]) > 1 and config.pbt.tuned and not player.hyper:
+            tuned = " and ".join(config.pbt.tuned)
+            raise OptionError(f"pbt.tuned {tuned}: of {player.name} that is 0, which no factor moves")
         for other in others[player.name]:
             for field, value in shapes[player.name].items():
                 if value != shapes[other][field]:
@@ -132,9 +130,10 @@ def check_pbt(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> 
                     )
 
 
-def _copied(learner: LearnerConfig) -> dict[str, object]:
-    """What weights and optimizers have in common that one learner can take over from another."""
+def _copied(learner: LearnerConfig, player: Player) -> dict[str, object]:
+    """What players have in common of whom one can take over from another."""
     return {
+        "what of pbt.tuned is above 0": ", ".join(player.hyper),
         "network": learner.network,
         "cooperation": learner.cooperation,
         "algorithm.optimizer": learner.algorithm.optimizer,

@@ -92,16 +92,14 @@ class OnRay:
     def _round(self) -> None:
         """One look at everything. Raises RayError where the learner process does not answer."""
         self._look_at_learner()
-        results = self._coordinator.absorb()
-        for result in results:
-            self._session.note_forfeits(result.match, result.outcome)
-        self._finished = max(len(results), int(0.9 * self._finished), 8)
+        finished = self._session.absorb()
+        self._finished = max(finished, int(0.9 * self._finished), 8)
         self._freeze()
         self._reset()
         self._take_turns()
         self._store.expire(time.time())
         counts = self._store.counts()
-        if counts.parked > len(self._parked):
+        if counts.parked != len(self._parked):
             self._look_at_parked()
         self._coordinator.offer(2 * self._finished - counts.ready)
         beats = self._actors.supervise()
@@ -216,7 +214,7 @@ class OnRay:
     def _stop(self) -> None:
         """Let actors report what they have, then write everything; without the learner, if it just died."""
         self._actors.stop()
-        self._coordinator.absorb()
+        self._session.absorb()
         try:
             self._ask(self._learner.stop.remote())
             self._look_at_learner()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
 from agents.scripted import expand
 from coordinator.config import GameConfig, RunConfig
 from coordinator.game_defaults import Layer, defaults_of, preset_of
+from coordinator.option_values import closest
 from coordinator.options import OptionError, Plain, from_plain, overlay, to_plain
 
 
@@ -146,7 +146,7 @@ def build(
 
 def _named(option: str, name: str, known: Mapping[str, Callable[[], Layer]]) -> Callable[[], Layer]:
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        near = closest(name, known)
+        hint = f"; did you mean {near}?" if near else ""
         raise OptionError(f"--{option} {name}: allowed are {', '.join(known)}{hint}")
     return known[name]

@@ -204,7 +204,7 @@ class RayLink:
 
     def _offer_window(self, batch: Trajectory) -> None:
         """Share memory with the learner process, if it is on this machine and there is room."""
-        from coordinator.window import Window, layout_for, new_path
+        from coordinator.window import OFFER_SECONDS, Window, layout_for, new_path
 
         self._asked = True
         layout, path = layout_for(batch, self._sizes), new_path()
@@ -215,7 +215,7 @@ class RayLink:
         except OSError:
             return
         try:
-            if ray.get(self._handle.attach.remote(self._owner, path, layout), timeout=30):
+            if ray.get(self._handle.attach.remote(self._owner, path, layout), timeout=OFFER_SECONDS / 2):
                 self._window = window
         except ray.exceptions.GetTimeoutError:
             pass  # too busy to answer: batches travel with the calls

@@ -143,6 +143,13 @@ class Session:
         """Something that a person should know now."""
         self._notes.append(text)
 
+    def absorb(self) -> int:
+        """Fold what actors reported since the last call, name who forfeited; how many results there were."""
+        results = self._coordinator.absorb()
+        for result in results:
+            self.note_forfeits(result.match, result.outcome)
+        return len(results)
+
     def note_forfeits(self, match: Match, outcome: Outcome) -> None:
         """Who failed to play on in a match, and whether it is still drawn."""
         view = self._coordinator.view()
@@ -210,7 +217,7 @@ class Session:
         self._watch(self._frame(state, actors or {}))
 
     def _judge(self) -> None:
-        """Who is how strong, and what was forgotten; an alarm is noted once, over all starts of the run."""
+        """Who is how strong, and what was forgotten; an alarm that lasts is noted once, over all starts."""
         view = self._coordinator.view()
         self._rows = leaderboard(view, self._coordinator.config.league.prior_draws)
         self._alarms = alarms(view)

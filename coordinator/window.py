@@ -15,15 +15,16 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from agents.policy import Weights
 from agents.trajectory import Trajectory
@@ -34,7 +35,9 @@ MOST_BYTES = 256 * 2**20
 FEWEST_SLOTS = 4
 _LINE = 64
 FREE, TAKEN = 0, 1
-_PREFIX = "league-"
+_PREFIX = "league-window-"
+OFFER_SECONDS = 60.0
+"""A window has a name for less than this: half of it is as long as its maker waits for an answer."""
 
 
 @dataclass(frozen=True)
@@ -158,15 +161,18 @@ class Window:
 
 def new_path() -> Path:
     """A name for a window that nobody has."""
-    return _memory() / f"{_PREFIX}{os.getpid()}-{os.urandom(12).hex()}"
+    return _memory() / f"{_PREFIX}{os.urandom(12).hex()}"
 
 
 def clear_leftovers() -> None:
-    """Delete the windows of processes that were killed before the other side had opened theirs."""
-    for path in _memory().glob(f"{_PREFIX}*-*"):
-        maker = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if maker.isdigit() and not psutil.pid_exists(int(maker)):
-            path.unlink(missing_ok=True)
+    """Delete the windows of processes that were killed before the other side had opened theirs.
+
+    By their age: whose process lives cannot be seen from within a container. What is another user's stays.
+    """
+    for path in _memory().glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > OFFER_SECONDS:
+                path.unlink()
 
 
 def _memory() -> Path:

@@ -27,7 +27,7 @@ from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
 from coordinator.store_types import MatchState, RunState
 from league.config import LeagueConfig
-from league.leaderboard import Row, leaderboard, remark
+from league.leaderboard import Row, leaderboard, mixture, remark
 from league.ledger import Ledger
 from league.view import LeagueView
 
@@ -96,8 +96,8 @@ class Reading:
         return rows, remark(rows, view)
 
     def mixture(self) -> dict[str, float]:
-        """Identity -> its mass in the Nash mixture over all generations; a live player goes by its name."""
-        return {row.player if row.live else row.node: row.nash for row in self.rows() if row.nash}
+        """See `league.leaderboard.mixture`."""
+        return mixture(self.rows())
 
     @property
     def _league(self) -> LeagueConfig:

@@ -21,7 +21,7 @@ from dashboards.reading import reading
 from dashboards.tables import say, show_leaderboard
 from dashboards.terminal import live_view
 from dashboards.usage import UsageError
-from league.players import Role
+from league.players import first_main
 
 if TYPE_CHECKING:
     from coordinator.config import RunConfig
@@ -132,8 +132,7 @@ def _train(config: RunConfig, run: RunFolder, args: argparse.Namespace) -> int:
     how = "Reached its goal" if result.reached else "Stopped cleanly"
     say(f"{how}: {short(result.steps)} steps in {clock_time(result.seconds)}.", "")
     with reading(run.path, args.redis) as now:
-        players = now.store.players().values()
-        player = next(player.name for player in players if player.role is Role.MAIN)
+        player = first_main(now.store.players().values()).name
         show_leaderboard(now.board(now.rows()))
     say("", "Next:", *(f"  {command}" for command in next_commands(folder, player, program())))
     return 0

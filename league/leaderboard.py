@@ -116,6 +116,11 @@ def remark(rows: Sequence[Row], view: LeagueView) -> str:
     return verdict(groups, cyclic_triples(view.ledger.tally, [row.node for row in played]))
 
 
+def mixture(rows: Sequence[Row]) -> dict[str, float]:
+    """Identity -> its mass in the Nash mixture over all generations; a live player goes by its name."""
+    return {row.player if row.live else row.node: row.nash for row in rows if row.nash}
+
+
 def _entries(view: LeagueView) -> list[_Entry]:
     """Snapshots oldest first, then live players, then those that never change."""
     roles = {name: player.role for name, player in view.players.items()}

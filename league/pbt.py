@@ -50,8 +50,8 @@ class PbtConfig:
     """How much fitter a rival must be to be copied: in win rate, or as a share of the larger return (IMPALA:
     0.05)."""
     tuned: tuple[str, ...] = TUNABLE
-    """Which hyper-parameters are tuned: entropy_cost, learning_rate (with it Muon's). Their schedules are
-    stretched, not cut: what they are in the end moves as what they are at the start."""
+    """Which hyper-parameters are tuned, unless they are 0: entropy_cost, learning_rate (with it Muon's).
+    Schedules are stretched, not cut: what they are in the end moves as what they are at the start."""
     mutation: float = 0.33
     """Chance of each hyper-parameter to move in a turn (IMPALA: 0.33; Sample Factory: 0.15)."""
     factor: float = 1.2
@@ -118,13 +118,15 @@ def populations(players: Mapping[str, Player]) -> dict[str, list[str]]:
 def first_hyper(config: PbtConfig, name: str, values: Mapping[str, float], seed: int) -> dict[str, float]:
     """Hyper-parameters that a player begins with. values: those that are configured, by name.
 
-    Empty where nothing is drawn nor will move: then its learner goes by its configuration alone.
+    None that is 0: no factor moves it. Empty where nothing is drawn nor will move: then its learner goes by
+    its configuration alone.
     """
     if config.period is None and config.spread == 1.0:
         return {}
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     reach = math.log(config.spread)
-    return {tuned: values[tuned] * math.exp(generator.uniform(-reach, reach)) for tuned in config.tuned}
+    drawn = {name: math.exp(generator.uniform(-reach, reach)) for name in config.tuned}
+    return {name: values[name] * factor for name, factor in drawn.items() if values[name] > 0}
 
 
 def next_turn(view: LeagueView, config: PbtConfig, generation: int, seed: int) -> Turn | None:

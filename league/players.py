@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -102,6 +102,14 @@ class Player:
         if self.reset_at == self.generation:
             return self.copied_from or f"{self.name}@0"
         return f"{self.name}@{self.generation - 1}"
+
+
+def first_main(players: Iterable[Player]) -> Player:
+    """Whom to speak of where nobody is named, by name the first. Raises LeagueError where there is none."""
+    mains = {player.name: player for player in players if player.role is Role.MAIN}
+    if not mains:
+        raise LeagueError("nobody plays in this run yet")
+    return mains[min(mains)]
 
 
 @dataclass(frozen=True)

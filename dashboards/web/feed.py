@@ -43,7 +43,9 @@ class Feed:
             if (began := time.monotonic()) >= self._next_read:
                 self._page = self._next()
                 now = time.monotonic()
-                self._next_read = now + max(FRESH_SECONDS, REST * (now - began))
+                # How long one took that failed says nothing of the next.
+                took = 0.0 if "trouble" in self._page else now - began
+                self._next_read = now + max(FRESH_SECONDS, REST * took)
             return self._page
 
     def _next(self) -> dict[str, Any]:

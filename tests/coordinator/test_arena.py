@@ -61,6 +61,13 @@ def test_one_stake_has_wilsons_interval_though_all_games_were_won() -> None:
     assert found.gain == found.returns
 
 
+def test_games_that_were_all_drawn_leave_doubt_too() -> None:
+    found = summary([Played(np.zeros(50), np.zeros(50))] * 2, np.zeros(100))
+    assert found.returns.mean == 0.0
+    assert found.returns.low == 2 * found.score.low - 1 < 0 < found.returns.high
+    assert found.gain == found.returns
+
+
 def test_other_returns_have_students_interval() -> None:
     generator = np.random.default_rng(1)
     own = generator.normal(2.0, 3.0, 30)

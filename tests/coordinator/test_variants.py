@@ -192,11 +192,16 @@ class TestPbtRefused:
             (
                 "tictactoe",
                 {"variants.main-2.algorithm.entropy_cost": 0},
-                "tuned has entropy_cost, but that of main-2",
+                "differ in what of pbt.tuned is above 0: entropy_cost, learning_rate and learning_rate",
+            ),
+            (
+                "kuhn",
+                {"pbt.tuned": "entropy_cost"},
+                "pbt.tuned entropy_cost: of main that is 0, which no factor moves",
             ),
             (
                 "gymnasium:CartPole-v1",
-                {"pbt.fitness": "elo"},
+                {"pbt.fitness": "win_rate"},
                 "has one team, where nobody wins; allowed are auto",
             ),
             (
@@ -213,7 +218,9 @@ class TestPbtRefused:
         with pytest.raises(OptionError, match=message):
             check_pbt(config, spec_of(game), learners_of(config, game))
 
-    @pytest.mark.parametrize("game", ["tictactoe", "matrix:pennies", "gymnasium:CartPole-v1", "leduc"])
+    @pytest.mark.parametrize(
+        "game", ["tictactoe", "matrix:pennies", "gymnasium:CartPole-v1", "leduc", "kuhn"]
+    )
     def test_its_preset_suits_every_game(self, game: str) -> None:
         config = build(game, league="pbt")
         players = learners_of(config, game)

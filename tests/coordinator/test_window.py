@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from coordinator.processes import RayLink
 from coordinator.window import (
     FEWEST_SLOTS,
     MOST_SLOTS,
+    OFFER_SECONDS,
     Parcel,
     Window,
     WindowLayout,
@@ -232,16 +233,16 @@ def test_names_are_new() -> None:
     assert not new_path().exists()
 
 
-def test_windows_of_the_dead_are_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_that_nobody_opened_are_cleared_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_memory", lambda: tmp_path)
-    died = subprocess.Popen(["true"])
-    died.wait()
-    mine, theirs = new_path(), tmp_path / f"league-{died.pid}-00ff"
-    other = [tmp_path / name for name in ("league-report-2", f"else-{died.pid}-1")]
-    for path in (mine, theirs, *other):
-        path.touch()
+    (old := new_path()).touch()
+    (new := new_path()).touch()
+    (other := tmp_path / "league-report").touch()
+    (folder := new_path()).mkdir()  # whatever cannot be deleted stays, as a file of another user does
+    for path in (old, other, folder):
+        os.utime(path, (0, time.time() - OFFER_SECONDS - 1))
     clear_leftovers()
-    assert sorted(tmp_path.iterdir()) == sorted([mine, *other])
+    assert sorted(tmp_path.iterdir()) == sorted([new, other, folder])
 
 
 class Learner:

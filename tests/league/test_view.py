@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from league.past import Past
-from league.players import Player, Role
+from league.players import LeagueError, Player, Role, first_main
 from league.view import LeagueView
 from tests.league.leagues import alphastar_players, make_view, snapshot
 
@@ -84,3 +84,16 @@ def test_a_past_is_kept_from_view_to_view() -> None:
     assert past[1:] == (past[1], past[2])
     empty = make_view([Player("main")])
     assert empty.permitted("first").tolist() == []
+
+
+def test_where_nobody_is_named_the_first_main_is_meant() -> None:
+    """Whatever the order: a store gives players by name, and a league exploiter comes before the main."""
+    players = [
+        Player("champion", Role.PRETRAINED),
+        Player("league-exploiter", Role.LEAGUE_EXPLOITER),
+        Player("main-2"),
+        Player("main"),
+    ]
+    assert first_main(players).name == "main"
+    with pytest.raises(LeagueError, match="nobody plays in this run yet"):
+        first_main(players[:2])
