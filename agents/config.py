@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agents.algorithms.config import AlgorithmConfig, PolicyLoss, QConfig
+
 
 class Torso(StrEnum):
     """What turns an observation into features."""
@@ -18,25 +20,6 @@ class Torso(StrEnum):
     """Two 3x3 convolutions that keep the board's size, then dense layers: for boards."""
     RESNET = "resnet"
     """IMPALA's deep residual net (Espeholt et al. 2018, figure 3): for frames."""
-
-
-class OptimizerKind(StrEnum):
-    """How a step is made of a gradient."""
-
-    ADAM = "adam"
-    """Adam for every parameter (Kingma, Ba 2015)."""
-    MUON = "muon"
-    """Muon for the matrices inside a network (Jordan et al. 2024), Adam for biases and heads."""
-
-
-class PolicyLoss(StrEnum):
-    """How an advantage moves a policy."""
-
-    GRADIENT = "gradient"
-    """Along the gradient of log pi(a) (Espeholt et al. 2018): a choice that is rarely made moves little."""
-    NEURD = "neurd"
-    """By the advantage itself, in logits (Hennes et al. 2020): a choice moves alike however rare it is, which
-    games need in which nobody may play one choice for sure. For actions that are one choice of a few."""
 
 
 class Cooperation(StrEnum):
@@ -80,86 +63,66 @@ class NetworkConfig:
             raise ValueError(f"lstm is {self.lstm}, but must be at least 0")
 
 
-@dataclass(frozen=True)
-class ImpalaConfig:
-    """The V-trace actor-critic (Espeholt et al. 2018, section 4), whose policy may move by NeuRD instead."""
+class BufferKind(StrEnum):
+    """What is between the arrival of a batch and an update."""
 
-    discount: float = 0.99
-    """gamma, per own decision."""
-    rho_bar: float = 1.0
-    """Clip of the importance weight in the temporal difference: sets the fixed point."""
-    c_bar: float = 1.0
-    """Clip of the trace-cutting weight: sets speed and variance, not the fixed point."""
-    pg_rho_bar: float = 1.0
-    """Clip of the importance weight of the policy gradient."""
-    trace_decay: float = 1.0
-    """lambda: multiplies the trace-cutting weight."""
-    entropy_cost: float = 0.01
-    """Weight of the entropy bonus at the start."""
-    final_entropy_cost: float = 0.01
-    """Weight of the entropy bonus once `anneal_steps` decisions were trained."""
-    baseline_cost: float = 0.5
-    """Weight of the value loss."""
-    policy_loss: PolicyLoss = PolicyLoss.GRADIENT
-    """How an advantage moves the policy: gradient, or neurd."""
-    largest_weight: float = 20.0
-    """neurd: clip of 1 / pi(a), which weighs the advantage of a choice that was drawn with chance pi(a)."""
-    magnet_cost: float = 0.0
-    """neurd: eta, weight of the pull to an earlier policy, the magnet (Perolat et al. 2022); 0 for none."""
-    magnet_updates: int = 200
-    """Updates between two moves of the magnet, each to where the running mean of the weights is."""
-    reward_clip: float = 0.0
-    """Rewards are clipped to [-x, x] before learning; 0 leaves them as they are."""
-    optimizer: OptimizerKind = OptimizerKind.ADAM
-    """adam, or muon: more strength from as many samples, for about 15 % more time an update."""
-    learning_rate: float = 1e-3
-    """Adam's step size at the start."""
-    final_learning_rate: float = 1e-3
-    """Adam's step size once `anneal_steps` decisions were trained; between, linear."""
-    momentum: float = 0.9
-    """Adam's beta_1. With 0, policies that answer one another overshoot less."""
-    matrix_learning_rate: float = 1e-2
-    """Muon's step size at the start; it falls in proportion to Adam's."""
-    anneal_steps: int = 0
-    """Decisions over which learning rate and entropy cost go from start to final; 0 keeps the start."""
-    max_gradient_norm: float = 1.0
-    """Gradients are scaled down to this global norm."""
-    averaging: float = 0.0
-    """What a running mean of the weights keeps at an update; snapshots are frozen from it. 0 for none."""
-    batch: int = 256
-    """Columns (streams of `unroll` decisions) in one update."""
-    max_policy_lag: int = 200
-    """Columns whose oldest decision was made by weights older than this many updates are dropped, counted."""
+    QUEUE = "queue"
+    """Nothing: every batch is trained on once, in order."""
+    CIRCULAR = "circular"
+    """`batches` of them side by side, each gone over `passes` times (Luo et al. 2020). One alone: epochs."""
+    PRIORITIZED = "prioritized"
+    """A replay of columns, drawn by how wrong their values were (Schaul et al. 2016)."""
+
+
+@dataclass(frozen=True)
+class BufferConfig:
+    """What happens to batches between their arrival and an update."""
+
+    kind: BufferKind = BufferKind.QUEUE
+    """queue, circular, or prioritized."""
+    batches: int = 1
+    """circular: N, batches that are held."""
+    passes: int = 1
+    """circular: K, times that each is gone over."""
+    minibatches: int = 1
+    """circular: parts of a batch, each an update of its own; columns are shuffled between passes."""
+    capacity: int = 100_000
+    """prioritized: columns that are kept; the oldest go."""
+    least: int = 1_000
+    """prioritized: columns before anything is drawn."""
+    sample: int = 64
+    """prioritized: columns, or transitions, in an update."""
+    ratio: float = 1.0
+    """prioritized: columns, or transitions, that are drawn for every one that arrives."""
+    transitions: bool = False
+    """prioritized: whether single decisions are drawn, with the `q.steps` that follow, or whole columns."""
+    priority_exponent: float = 0.6
+    """prioritized: alpha, how far priorities decide what is drawn; 0 draws uniformly."""
+    importance_exponent: float = 0.4
+    """prioritized: beta, how far losses are weighed to make up for that."""
+    mixture: float = 0.9
+    """prioritized: eta, share of the largest error in a column's priority; the rest is their mean."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("discount", 0.0, 1.0), ("trace_decay", 0.0, 1.0)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must lie in [{low:g}, {high:g}]")
         for name, least in (
-            ("batch", 1),
-            ("max_policy_lag", 0),
-            ("anneal_steps", 0),
-            ("reward_clip", 0.0),
-            ("largest_weight", 1.0),
-            ("magnet_cost", 0.0),
-            ("magnet_updates", 1),
+            ("batches", 1),
+            ("passes", 1),
+            ("minibatches", 1),
+            ("capacity", 1),
+            ("least", 1),
+            ("sample", 1),
         ):
-            if not getattr(self, name) >= least:
+            if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least}")
-        for name in ("learning_rate", "max_gradient_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")
-        if self.rho_bar < self.c_bar:
+        for name in ("priority_exponent", "importance_exponent", "mixture"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must lie in [0, 1]")
+        if not self.ratio > 0:
+            raise ValueError(f"ratio is {self.ratio}, but must be above 0: nothing would ever be trained")
+        if self.kind is BufferKind.PRIORITIZED and self.least > self.capacity:
             raise ValueError(
-                f"rho_bar {self.rho_bar} is below c_bar {self.c_bar}: V-trace assumes rho_bar >= c_bar"
-            )
-        for name in ("averaging", "momentum"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ValueError(f"{name} is {getattr(self, name)}, but must lie in [0, 1)")
-        if self.magnet_cost and self.policy_loss is not PolicyLoss.NEURD:
-            raise ValueError(
-                f"magnet_cost is {self.magnet_cost}, but must be 0 with policy_loss {self.policy_loss}: only "
-                "neurd is pulled by a magnet"
+                f"least is {self.least} and capacity {self.capacity}, but a replay that never holds as many "
+                "columns would never be drawn from"
             )
 
 
@@ -169,13 +132,62 @@ class LearnerConfig:
 
     network: NetworkConfig = NetworkConfig()
     """Shape of its network."""
-    algorithm: ImpalaConfig = ImpalaConfig()
+    algorithm: AlgorithmConfig = AlgorithmConfig()
     """Its loss and step sizes."""
     cooperation: Cooperation = Cooperation.INDEPENDENT
     """Whether the seats of its team learn alone or as one."""
     precision: Precision = Precision.AUTO
     """Numbers in products of matrices: auto (bfloat16 where the processor has it and it pays), float32 (never
     bfloat16), or bfloat16 (as auto, but a run says so at its start where the processor lacks it)."""
+    q: QConfig = QConfig()
+    """What is particular to `algorithm.policy_loss` q."""
+    buffer: BufferConfig = BufferConfig()
+    """What happens to batches between their arrival and an update."""
+
+    @property
+    def burn_in(self) -> int:
+        """Rows of a column that are not trained on."""
+        return self.q.burn_in if self.algorithm.policy_loss is PolicyLoss.Q else 0
+
+    @property
+    def overlap(self) -> int:
+        """Rows that a column shares with the one before it, so that each is trained on in one of them."""
+        if self.algorithm.policy_loss is not PolicyLoss.Q:
+            return 0
+        return self.q.steps - 1 if self.buffer.transitions else self.q.burn_in
+
+    @property
+    def trained(self) -> slice:
+        """Rows of what an update is made of that it learns from."""
+        return slice(0, 1) if self.buffer.transitions else slice(self.burn_in, -1)
+
+    def __post_init__(self) -> None:
+        q, replay = self.algorithm.policy_loss is PolicyLoss.Q, self.buffer.kind is BufferKind.PRIORITIZED
+        if self.buffer.transitions and not replay:
+            raise ValueError(
+                f"buffer.transitions is true, but must be false with buffer.kind {self.buffer.kind}: only a "
+                "replay knows single decisions"
+            )
+        if replay and not q:
+            raise ValueError(
+                f"buffer.kind is prioritized, but must be queue or circular with algorithm.policy_loss "
+                f"{self.algorithm.policy_loss}, which learns from what policies near its own decided"
+            )
+        if q and self.cooperation is Cooperation.JOINT:
+            raise ValueError(
+                "cooperation is joint, but must be independent with algorithm.policy_loss q: values of a "
+                "team's actions are not to be had from a central value of states"
+            )
+        if self.q.burn_in and not self.network.lstm:
+            raise ValueError(
+                f"q.burn_in is {self.q.burn_in}, but must be 0 with network.lstm 0: there is no state to "
+                "bring up"
+            )
+        if self.buffer.transitions and self.network.lstm:
+            raise ValueError(
+                f"buffer.transitions is true, but must be false with network.lstm {self.network.lstm}: the "
+                "state is kept for the beginnings of columns only"
+            )
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,10 @@ class Distribution(ABC):
         """Entropy in nats, over legal choices: [...]."""
 
     @abstractmethod
+    def divergence(self, ones: Tensor, others: Tensor, mask: Tensor) -> Tensor:
+        """KL(one, other) in nats, over legal choices: [..., P], [..., P] -> [...]."""
+
+    @abstractmethod
     def sample(
         self, parameters: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -85,7 +89,7 @@ class Categorical(Distribution):
         return self.n
 
     def evaluate(self, parameters: Tensor, action: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        if kernels.serve(parameters):
+        if kernels.serve_choices(parameters):
             rows = parameters.reshape(-1, self.n), mask.expand_as(parameters).reshape(-1, self.n)
             log_prob, entropy = _Evaluate.apply(*rows, action.reshape(-1))  # type: ignore[no-untyped-call]
             return log_prob.view(action.shape), entropy.view(action.shape)
@@ -100,6 +104,11 @@ class Categorical(Distribution):
     def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
         return _entropy(_log_softmax(_masked(parameters, mask)))
 
+    def divergence(self, ones: Tensor, others: Tensor, mask: Tensor) -> Tensor:
+        # What is illegal for both differs by nothing: as it stands, half the lowest number would overflow.
+        one, other = (_log_softmax(_masked(each, mask)).clamp(min=-1e4) for each in (ones, others))
+        return (one.exp() * (one - other)).sum(-1)
+
     @torch.no_grad()
     def sample(
         self, parameters: Tensor, mask: Tensor, generator: torch.Generator | None = None
@@ -112,7 +121,7 @@ class Categorical(Distribution):
         """
         leading = parameters.shape[:-1]
         rows, legal = parameters.reshape(-1, self.n), mask.expand_as(parameters).reshape(-1, self.n)
-        if kernels.serve(parameters):
+        if kernels.serve_choices(parameters):
             action, log_prob = kernels.sample(rows, legal, torch.rand(rows.shape[:1], generator=generator))
             return action.view(leading), log_prob.view(leading)
         # Choices first: short rows are slow to reduce, long columns are quick.
@@ -146,6 +155,10 @@ class MultiCategorical(Distribution):
 
     def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
         return torch.stack([part.entropy(p, m) for part, p, m in self._parts(parameters, mask)]).sum(0)
+
+    def divergence(self, ones: Tensor, others: Tensor, mask: Tensor) -> Tensor:
+        pairs = zip(self._parts(ones, mask), self._parts(others, mask), strict=True)
+        return torch.stack([part.divergence(p, q, m) for (part, p, m), (_, q, _) in pairs]).sum(0)
 
     @torch.no_grad()
     def sample(
@@ -188,6 +201,11 @@ class Gaussian(Distribution):
     def entropy(self, parameters: Tensor, mask: Tensor) -> Tensor:
         log_std = parameters.chunk(2, -1)[1]
         return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+    def divergence(self, ones: Tensor, others: Tensor, mask: Tensor) -> Tensor:
+        (mean, log_std), (other_mean, other_log_std) = ones.chunk(2, -1), others.chunk(2, -1)
+        spread = ((2 * log_std).exp() + (mean - other_mean).square()) * (-2 * other_log_std).exp()
+        return (other_log_std - log_std + 0.5 * (spread - 1)).sum(-1)
 
     @torch.no_grad()
     def sample(

@@ -7,47 +7,29 @@ generator: what it does with the same batches after `load_state` is the same to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents.config import Cooperation, LearnerConfig, OptimizerKind
+from agents.config import BufferKind, LearnerConfig
 from agents.errors import AgentError
 from agents.flat import Flat
 from agents.gradient import GradientFinder
 from agents.machine import ALONE, Crew
-from agents.networks import CentralCritic, PolicyNetwork
-from agents.optimizer import Optimizer
+from agents.modules import first_modules, make_optimizer, target_updates
 from agents.policy import Weights, set_weights
+from agents.schedule import Costs, schedule
 from agents.stages import Stages
-from agents.trajectory import Trajectory, team_seats
+from agents.surrogates import adapted_kl_cost
+from agents.trajectory import Trajectory
+from agents.update import Floats, Proposal, Update
 from envs.game import GameSpec
 
 Tensors = dict[str, np.ndarray[Any, np.dtype[Any]]]
-
-
-@dataclass(frozen=True)
-class Update:
-    """What one update did; all figures are means over the decisions of the batch."""
-
-    decisions: int
-    """Trained on; 0 where the update was skipped."""
-    dropped: int
-    """Columns that were too old."""
-    policy_lag: float
-    """Updates between the weights that acted and those that learn."""
-    policy_loss: float
-    value_loss: float
-    entropy: float
-    rho: float
-    gradient_norm: float
-    skipped: bool
-    """Loss or gradient were not finite: nothing was changed."""
 
 
 class Learner:
@@ -82,14 +64,15 @@ class Learner:
         """Version of the weights that last took the place of others."""
         self._first_version = self._first_steps = 0
         """Of the weights that it began with, or began anew with."""
-        self._make_first = partial(_first_modules, config, spec, team, seed)
-        self._network, self._critic, self._magnet = self._make_first()
-        self._modules = _together(self._network, self._critic, self._magnet)
-        self._parameters = [p for p in self._modules.parameters() if p.requires_grad]
-        self._flat = Flat(self._parameters)
-        self._optimizer = self._make_optimizer()
-        finder = self._network, self._critic, self._flat, crew, self._magnet
-        self._gradient = GradientFinder(config, spec, *finder)
+        self._kl_cost = config.algorithm.kl_cost
+        self._make_first = partial(first_modules, config, spec, team, seed)
+        networks = self._make_first()
+        self._network, self._critic, self._magnet, self._target = networks
+        self._target_updates = target_updates(config)
+        self._modules = networks.together()
+        self._flat = Flat(networks.learning())
+        self._optimizer = make_optimizer(config, networks)
+        self._gradient = GradientFinder(config, spec, networks, self._flat, crew)
         self._acting = sum(parameter.numel() for parameter in self._network.parameters())
         """Numbers of the network that acts; a central critic's come after them."""
         self._mean = self.weights()
@@ -108,7 +91,9 @@ class Learner:
         set_weights(self._network, weights)
         self._optimizer.reset()
         self._mean = self.weights()
-        self._place_magnet()
+        for module in (self._magnet, self._target):
+            if module is not None:
+                set_weights(module, weights)
 
     def reset(self) -> None:
         """Begin anew by the first weights, with a fresh optimizer. Version and steps go on.
@@ -116,9 +101,10 @@ class Learner:
         What older weights decided trains these no more, however young it is: V-trace corrects for a policy
         that is near, and its clipped ratios would lead one that is far back to what it was.
         """
-        self._modules.load_state_dict(_together(*self._make_first()).state_dict())
+        self._modules.load_state_dict(self._make_first().together().state_dict())
         self._optimizer.reset()
         self._mean = self.weights()
+        self._kl_cost = self.config.algorithm.kl_cost
         self.skipped = 0
         self.version += 1
         self._replaced_at = self.version
@@ -132,6 +118,7 @@ class Learner:
         self._modules.load_state_dict(other._modules.state_dict())
         self._optimizer.load(other._optimizer.tensors)
         self._mean = other.mean_weights()
+        self._kl_cost = other._kl_cost
         self.skipped = 0
         self.version += 1
         self._replaced_at = self.version
@@ -142,47 +129,97 @@ class Learner:
         """Let `entropy_cost` and `learning_rate` begin at these values; their schedules keep their shape."""
         self._hyper = dict(hyper)
 
-    def update(self, trajectory: Trajectory) -> Update:
-        """One step of gradient descent on a batch of columns."""
-        trajectory, dropped = self._fresh_columns(trajectory)
-        decisions = trajectory.decisions
-        if not decisions:
-            return Update(0, dropped, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, skipped=False)
-        pace, entropy_cost = self._schedule()
-        for network in (self._network, self._magnet):
-            if network is not None:
-                network.renew()
-        with self._stages("gradient"):
-            losses = self._gradient.find(trajectory, decisions, entropy_cost)
-        norm = self._flat.clip(self.config.algorithm.max_gradient_norm)
-        finite = bool(np.isfinite([norm, losses.total]).all())
-        lag = float(np.mean(self.version - trajectory.version[:-1]))
+    def update(
+        self,
+        trajectory: Trajectory,
+        *,
+        fresh: int | None = None,
+        weights: Floats | None = None,
+    ) -> Update:
+        """One step of gradient descent on a batch of columns; arguments as in `propose`."""
+        return self.accept(self._propose(trajectory, fresh, weights))
+
+    def propose(
+        self, trajectory: Trajectory, *, fresh: int | None = None, weights: Floats | None = None
+    ) -> Proposal:
+        """The gradient of a batch of columns, for another learner to step by.
+
+        fresh: decisions that count as trained by this; None for all that are. weights: [B] importance weights
+        of the columns.
+        """
+        proposal = self._propose(trajectory, fresh, weights)
+        return replace(proposal, gradient=self._flat.gradient.numpy().copy())
+
+    def accept(self, proposal: Proposal) -> Update:
+        """Step by a gradient, unless it is too old, or not finite."""
+        if not proposal.decisions:
+            return Update(dropped=proposal.dropped)
+        algorithm, means, lag = self.config.algorithm, proposal.means, proposal.policy_lag
+        if proposal.gradient is not None:
+            behind = self.version - proposal.version
+            oldest = max(self._replaced_at, self.version - algorithm.max_policy_lag)
+            if not oldest <= proposal.version <= self.version:
+                return Update(dropped=proposal.dropped + 1)
+            self._flat.gradient.copy_(torch.from_numpy(proposal.gradient))
+            lag += behind
+        pace, _ = self._schedule()
+        norm = self._flat.clip(algorithm.max_gradient_norm)
+        finite = bool(np.isfinite([norm, means.total]).all())
         if finite:
             with self._stages("optimizer"):
                 self._optimizer.step(
-                    matrix_learning_rate=pace * self.config.algorithm.matrix_learning_rate,
-                    learning_rate=pace * self.config.algorithm.learning_rate,
+                    matrix_learning_rate=pace * algorithm.matrix_learning_rate,
+                    learning_rate=pace * algorithm.learning_rate,
                     crew=self._crew,
                 )
             self.version += 1
-            self.steps += decisions
-            self._average()
-            if (self.version - self._first_version) % self.config.algorithm.magnet_updates == 0:
-                self._place_magnet()
+            self.steps += proposal.fresh
             self.skipped = 0
+            self._follow(means.divergence)
         else:
             self.skipped += 1
         return Update(
-            decisions=decisions if finite else 0,
-            dropped=dropped,
+            decisions=proposal.decisions if finite else 0,
+            fresh=proposal.fresh if finite else 0,
+            dropped=proposal.dropped,
             policy_lag=lag,
-            policy_loss=losses.policy,
-            value_loss=losses.value,
-            entropy=losses.entropy,
-            rho=losses.rho,
+            policy_loss=means.policy,
+            value_loss=means.value,
+            entropy=means.entropy,
+            rho=means.rho,
+            divergence=means.divergence,
             gradient_norm=norm,
             skipped=not finite,
+            errors=proposal.errors,
         )
+
+    def follow(self, weights: Weights, version: int, steps: int) -> None:
+        """Go on by the weights of the learner that this one finds gradients for.
+
+        steps: decisions that those were trained on, as far as is known.
+        """
+        period = self._target_updates
+        moves = version // period != self.version // period
+        set_weights(self._network, weights)
+        if self._target is not None and moves:
+            set_weights(self._target, weights)
+        self.version, self.steps = version, steps
+
+    def _propose(self, trajectory: Trajectory, fresh: int | None, weights: Floats | None) -> Proposal:
+        """Finds the gradient and leaves it where the parameters keep theirs."""
+        trajectory, dropped = self.fresh_columns(trajectory)
+        decisions = int(np.count_nonzero(trajectory.acting[self.config.trained]))
+        counted = decisions if fresh is None else min(fresh, decisions) if dropped else fresh
+        if not decisions:
+            return Proposal(None, self.version, 0, 0, dropped, 0.0)
+        _, costs = self._schedule()
+        for network in (self._network, self._magnet, self._target):
+            if network is not None:
+                network.renew()
+        with self._stages("gradient"):
+            means, errors = self._gradient.find(trajectory, costs, weights)
+        lag = float(np.mean(self.version - trajectory.version[:-1]))
+        return Proposal(None, self.version, decisions, counted, dropped, lag, means, errors)
 
     def state(self) -> tuple[Tensors, dict[str, Any]]:
         """Everything: (tensors by name, counters). Shares no memory with the learner."""
@@ -196,6 +233,7 @@ class Learner:
             "replaced_at": self._replaced_at,
             "first_version": self._first_version,
             "first_steps": self._first_steps,
+            "kl_cost": self._kl_cost,
         }
 
     def load_state(self, tensors: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -223,67 +261,41 @@ class Learner:
         self._replaced_at = int(meta.get("replaced_at", 0))
         self._first_version = int(meta.get("first_version", 0))
         self._first_steps = int(meta.get("first_steps", 0))
+        self._kl_cost = float(meta.get("kl_cost", self._kl_cost))
 
-    def _fresh_columns(self, trajectory: Trajectory) -> tuple[Trajectory, int]:
-        """Without the columns that are too old, begin before the weights were replaced, or are of a version
-        that a learner published which then died: this one goes on from its checkpoint."""
+    def fresh_columns(self, trajectory: Trajectory) -> tuple[Trajectory, int]:
+        """(what to learn from of a batch, columns that this leaves out).
+
+        Those that are too old, begin before the weights were replaced, or are of a version that a learner
+        published which then died: this one goes on from its checkpoint. A replay's may be of any age: what a
+        player learns from those does not ask who decided.
+        """
+        if self.config.buffer.kind is BufferKind.PRIORITIZED:
+            return trajectory, 0
         acted = trajectory.version[:-1]
         oldest = max(self._replaced_at, self.version - self.config.algorithm.max_policy_lag)
         fresh = (acted.min(axis=0) >= oldest) & (acted.max(axis=0) <= self.version)
         dropped = int(np.count_nonzero(~fresh))
         return (trajectory.select(fresh) if dropped else trajectory), dropped
 
-    def _average(self) -> None:
-        """Move the mean towards the weights; the first ones weigh little, or it would lag behind for long."""
-        if keep := self.config.algorithm.averaging:
-            age = self.version - self._first_version
+    def _follow(self, divergence: float) -> None:
+        """What follows the weights moves on, after an update. divergence: what that found."""
+        algorithm, age = self.config.algorithm, self.version - self._first_version
+        if keep := algorithm.averaging:  # the first ones weigh little, or the mean would lag behind for long
             keep = min(keep, (1 + age) / (10 + age))
             torch.from_numpy(self._mean).lerp_(self._flat.values[: self._acting], 1 - keep)
-
-    def _place_magnet(self) -> None:
-        """The policy is pulled to the present mean from now on, if anything pulls it."""
-        if self._magnet is not None:
+        if self._magnet is not None and algorithm.magnet_updates and age % algorithm.magnet_updates == 0:
             set_weights(self._magnet, self.mean_weights())
+        if self._target is not None and age % self._target_updates == 0:
+            set_weights(self._target, self.weights())
+        if algorithm.kl_target:
+            self._kl_cost = adapted_kl_cost(self._kl_cost, divergence, algorithm.kl_target)
 
-    def _make_optimizer(self) -> Optimizer:
-        matrices: list[nn.Parameter] = []
-        if self.config.algorithm.optimizer is OptimizerKind.MUON:
-            matrices = self._network.matrices() + (self._critic.matrices() if self._critic else [])
-        inner = {id(p) for p in matrices}
-        others = [p for p in self._parameters if id(p) not in inner]
-        momentum, precision = self.config.algorithm.momentum, self.config.precision
-        return Optimizer(matrices=matrices, others=others, momentum=momentum, precision=precision)
-
-    def _schedule(self) -> tuple[float, float]:
-        """(share of the first learning rate, entropy cost): linear in the decisions trained on since the
-        first weights, then constant."""
-        c = self.config.algorithm
-        done = min(1.0, (self.steps - self._first_steps) / c.anneal_steps) if c.anneal_steps else 0.0
-        pace = 1.0 + done * (c.final_learning_rate / c.learning_rate - 1.0)
-        entropy_cost = c.entropy_cost + done * (c.final_entropy_cost - c.entropy_cost)
-        if tuned := self._hyper.get("learning_rate"):
-            pace *= tuned / c.learning_rate
-        if tuned := self._hyper.get("entropy_cost"):
-            entropy_cost *= tuned / c.entropy_cost
-        return pace, entropy_cost
-
-
-def _first_modules(
-    config: LearnerConfig, spec: GameSpec, team: str | None, seed: int
-) -> tuple[PolicyNetwork, CentralCritic | None, PolicyNetwork | None]:
-    """Network, critic and magnet as they are before any training: the same for the same seed."""
-    torch.manual_seed(seed)
-    seats, joint = team_seats(spec, team), config.cooperation is Cooperation.JOINT
-    network = PolicyNetwork(config.network, spec, seats, joint, config.precision)
-    critic = CentralCritic(config.network, spec, seats, config.precision) if joint else None
-    magnet = deepcopy(network).requires_grad_(False) if config.algorithm.magnet_cost else None
-    return network, critic, magnet
-
-
-def _together(*modules: nn.Module | None) -> nn.ModuleDict:
-    """What `_first_modules` gives, by the names that checkpoints give it."""
-    named = zip(("network", "critic", "magnet"), modules, strict=True)
-    return nn.ModuleDict({name: module for name, module in named if module is not None})
+    def _schedule(self) -> tuple[float, Costs]:
+        """(share of the first learning rate, weights of the loss's terms), now."""
+        steps = self.steps - self._first_steps
+        pace, entropy_cost = schedule(self.config.algorithm, steps, self._hyper)
+        return pace, Costs(entropy_cost, self._kl_cost)
 
 
 def _part(name: str, tensors: Mapping[str, Any]) -> dict[str, Tensor]:

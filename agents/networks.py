@@ -133,8 +133,8 @@ class PolicyNetwork(nn.Module):
 
     def act_parameters(
         self, observation: Tensor, seat: Tensor | None, core: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Policy parameters [N, P] of single observations and the recurrent state after them. No value.
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Policy parameters [N, P] and values [N] of single observations, and the recurrent state after them.
 
         observation: [N, *observation]; seat: [N] int64 or None; core: [N, 2, H] or None, zero in rows
             that begin an episode.
@@ -145,7 +145,7 @@ class PolicyNetwork(nn.Module):
         if self.lstm is not None:
             core = self.lstm.over_rows(given, core)
             given = prepared[1].forward(core[:, 0], keep=False)[0]
-        return self._split(given)[0], core
+        return *self._split(given), core
 
     def packed(self) -> Packed | None:
         """All of it, made ready to act in bfloat16, policy parameters first.

@@ -18,6 +18,8 @@ from agents.machine import ALONE, Crew
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-5
+SQUARES = 0.99
+"""What RMSProp's running mean of squares keeps at a step."""
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the iteration (Jordan et al. 2024): steep at 0, so that five rounds are enough."""
@@ -25,7 +27,7 @@ ROUNDS = 5
 
 
 class Optimizer:
-    """Steps parameters in place. `matrices` are stepped by Muon, `others` by Adam (Kingma, Ba 2015)."""
+    """Steps parameters in place: `matrices` by Muon, `others` by Adam (Kingma, Ba 2015) or RMSProp."""
 
     def __init__(
         self,
@@ -34,13 +36,18 @@ class Optimizer:
         others: Sequence[Tensor],
         momentum: float = BETAS[0],
         precision: Precision = Precision.AUTO,
+        epsilon: float = EPSILON,
+        rmsprop: bool = False,
     ) -> None:
         """matrices: of 2 axes or more, those beyond the first taken together; may be empty.
 
         momentum: Adam's beta_1.
         precision: of the products in Muon; bfloat16 serves it as well (Jordan et al. 2024).
+        epsilon: Adam's, or RMSProp's. rmsprop: whether that steps the others.
         """
         self._momentum = momentum
+        self._epsilon = epsilon
+        self._rmsprop = rmsprop
         self._precision = precision
         self._matrices = list(matrices)
         self._others = list(others)
@@ -50,18 +57,15 @@ class Optimizer:
         """Remember nothing."""
         self._momenta = [torch.zeros_like(p) for p in self._matrices]
         self._means = [torch.zeros_like(p) for p in self._others]
-        self._squares = [torch.zeros_like(p) for p in self._others]
+        self._squares = [(torch.ones_like if self._rmsprop else torch.zeros_like)(p) for p in self._others]
         self._counts = [torch.zeros((), dtype=torch.float32) for _ in self._others]
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """All that is remembered, by name; the tensors themselves, not copies."""
-        named = {
-            "momentum": self._momenta,
-            "mean": self._means,
-            "square": self._squares,
-            "count": self._counts,
-        }
+        adams = {"mean": self._means, "square": self._squares, "count": self._counts}
+        others = {"mean_square": self._squares} if self._rmsprop else adams
+        named = {"momentum": self._momenta, **others}
         return {f"{name}.{i}": tensor for name, group in named.items() for i, tensor in enumerate(group)}
 
     @torch.no_grad()
@@ -82,6 +86,9 @@ class Optimizer:
         if not moving:
             return
         parameters, gradients, means, squares, counts = map(list, zip(*moving, strict=True))
+        if self._rmsprop:
+            rmsprop(parameters, gradients, squares, learning_rate=learning_rate, epsilon=self._epsilon)
+            return
         adam(
             parameters,
             gradients,
@@ -95,9 +102,26 @@ class Optimizer:
             beta2=BETAS[1],
             lr=learning_rate,
             weight_decay=0.0,
-            eps=EPSILON,
+            eps=self._epsilon,
             maximize=False,
         )
+
+
+def rmsprop(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    squares: Sequence[Tensor],
+    *,
+    learning_rate: float,
+    epsilon: float,
+) -> None:
+    """One step of RMSProp in place, as TensorFlow has it: epsilon is added inside the root.
+
+    squares: running means of squared gradients; they begin at 1.
+    """
+    for parameter, gradient, square in zip(parameters, gradients, squares, strict=True):
+        square.lerp_(gradient.square(), 1 - SQUARES)
+        parameter.addcdiv_(gradient, (square + epsilon).sqrt(), value=-learning_rate)
 
 
 @torch.no_grad()

@@ -10,11 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from agents.algorithms.config import PolicyLoss
+from agents.algorithms.q import action_values
 from agents.config import Cooperation, LearnerConfig, Precision
 from agents.distributions import distribution_for
 from agents.kernels.dense import Packed, forward_each
 from agents.machine import VERY_FEW_ROWS, autocast, bfloat16_pays, pad, round_rows
 from agents.networks import PolicyNetwork
+from agents.q_targets import epsilon_greedy_log_probs, epsilons
 from agents.scripted.base import Rows
 from agents.trajectory import seat_places, team_seats
 from envs.game import Array, GameSpec
@@ -29,6 +32,13 @@ class Chance(NamedTuple):
     numpy: np.random.Generator
     torch: torch.Generator
 
+    @staticmethod
+    def of(seed: np.random.SeedSequence) -> Chance:
+        """All of it follows from the seed."""
+        return Chance(
+            np.random.default_rng(seed), torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
+        )
+
 
 class Considered(NamedTuple):
     """What a network says of n rows."""
@@ -37,6 +47,8 @@ class Considered(NamedTuple):
     """[n, P] of the distribution."""
     core: npt.NDArray[np.float32] | None
     """[n, 2, H] recurrent state after these rows."""
+    action_values: Tensor | None = None
+    """[n, A] of a policy that learns these; what stands where a choice is illegal means nothing."""
 
 
 class Choice(NamedTuple):
@@ -50,6 +62,8 @@ class Choice(NamedTuple):
     """[n] of the distribution that was sampled from."""
     core: npt.NDArray[np.float32] | None = None
     """[n, 2, H] recurrent state after these rows."""
+    q: npt.NDArray[np.float32] | None = None
+    """[n, 2] of a policy that learns values of actions: of the one that it takes, and of the best."""
     forfeit: str | None = None
     """What the player did wrong; then nothing else of this means anything."""
 
@@ -80,9 +94,18 @@ class NetworkPolicy:
     needs_history = False
 
     def __init__(
-        self, config: LearnerConfig, spec: GameSpec, *, team: str | None, greedy: bool = False
+        self,
+        config: LearnerConfig,
+        spec: GameSpec,
+        *,
+        team: str | None,
+        greedy: bool = False,
+        copies: int = 0,
     ) -> None:
-        """team: the one that the player is bound to; None where it plays any. greedy: no sampling."""
+        """team: the one that the player is bound to; None where it plays any. greedy: no sampling.
+
+        copies: of the game in which it explores, if it learns values of actions; 0 where it is frozen.
+        """
         self.version = 0
         self.core = config.network.lstm
         self.greedy = greedy
@@ -94,20 +117,23 @@ class NetworkPolicy:
             config.network, spec, self._seats, config.cooperation is Cooperation.JOINT, config.precision
         ).requires_grad_(False)
         self._bounded = spec.choices == 0
+        self._q = config.q if config.algorithm.policy_loss is PolicyLoss.Q else None
+        self._chances = torch.tensor(epsilons(copies, config.q.exploration, config.q.spread))
+        """[copies] of a random move."""
         self.packed: Packed | None = None
         """The network as a call to C takes it, where it can be had so and weights were loaded."""
 
     @property
     def varies(self) -> bool:
         """Whether it draws its moves."""
-        return not self.greedy
+        return not self.greedy and self._q is None
 
     def load(self, weights: Weights, version: int) -> None:
         """Act by these weights from now on."""
         set_weights(self._network, weights)
         self._network.renew()
         self.version = version
-        quick = self._precision is not Precision.FLOAT32 and bfloat16_pays()
+        quick = self._q is None and self._precision is not Precision.FLOAT32 and bfloat16_pays()
         self.packed = self._network.packed() if quick else None
 
     def weights(self) -> Weights:
@@ -115,12 +141,19 @@ class NetworkPolicy:
         return get_weights(self._network)
 
     def act(self, rows: Rows, core: npt.NDArray[np.float32] | None, chance: Chance) -> Choice:
-        parameters, after = self.consider(rows, core)
-        return self.draw(parameters, torch.from_numpy(rows.mask), chance)._replace(core=after)
+        considered = self.consider(rows, core)
+        drawn = self.draw(considered.parameters, torch.from_numpy(rows.mask), chance)
+        return drawn._replace(core=considered.core)
 
     @torch.inference_mode()
-    def consider(self, rows: Rows, core: npt.NDArray[np.float32] | None) -> Considered:
-        """What the network says of every row; `draw` makes choices of it."""
+    def consider(
+        self, rows: Rows, core: npt.NDArray[np.float32] | None, *, explores: bool = False
+    ) -> Considered:
+        """What the network says of every row; `draw` makes choices of it.
+
+        explores: whether one that learns values of actions tries others than the best, each copy with a
+        chance of its own.
+        """
         if self.packed is not None:
             return Considered(self.parameters_of([self.packed], rows, [slice(0, len(rows.seat))]), None)
         count = len(rows.seat)
@@ -129,8 +162,17 @@ class NetworkPolicy:
         place = pad(self._place[torch.from_numpy(rows.seat)], computed) if self._seats > 1 else None
         before = None if core is None else pad(torch.from_numpy(core), computed)
         with autocast(computed, VERY_FEW_ROWS, precision=self._precision):
-            parameters, after = self._network.act_parameters(observation, place, before)
-        return Considered(parameters[:count], None if after is None else after[:count].numpy())
+            parameters, values, after = self._network.act_parameters(observation, place, before)
+        core = None if after is None else after[:count].numpy()
+        if self._q is None:
+            return Considered(parameters[:count], core)
+        assert values is not None, "values of actions are not learnt jointly"
+        mask = torch.from_numpy(rows.mask)
+        judged = action_values(self._q, parameters[:count], values[:count], mask)
+        chances = torch.full((count,), self._q.frozen_exploration)
+        if explores:
+            chances = self._chances[torch.from_numpy(rows.copy)]
+        return Considered(epsilon_greedy_log_probs(judged, mask, chances), core, judged)
 
     def parameters_of(self, packed: Sequence[Packed], rows: Rows, spans: Sequence[slice]) -> Tensor:
         """Parameters [n, P] of this or other networks of its shape, each for its own span of the rows."""

@@ -13,16 +13,16 @@ table when an episode begins. Only decisions of identities that learn at their t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from agents import openings
+from agents.asking import Asker, Notes
 from agents.columns import Index
 from agents.policy import Behaviour, Chance, Choice
 from agents.scripted.base import Rows
@@ -38,9 +38,17 @@ class Rollout:
     """Plays `game` at the tables it is given. `reset` comes before the first `tick`."""
 
     def __init__(
-        self, game: Game, learners: Mapping[str, StreamConfig], stages: Stages | None = None
+        self,
+        game: Game,
+        learners: Mapping[str, StreamConfig],
+        stages: Stages | None = None,
+        asker: Asker | None = None,
     ) -> None:
-        """learners: how the decisions of those that learn are cut. stages: told what a tick is busy with."""
+        """learners: how the decisions of those that learn are cut. stages: told what a tick is busy with.
+
+        asker: decides for those that learn, and sees to it that their decisions are kept; None where they act
+        by weights that are here.
+        """
         spec, copies = game.spec, game.copies
         self.game = game
         self.behaviours: dict[str, Behaviour] = {}
@@ -49,7 +57,12 @@ class Rollout:
         """Decisions taken by everyone since the start."""
         self.seating = Seating(spec, copies)
         self._stages = stages or Stages()
-        self._streams = {name: Streams(spec, copies, config) for name, config in learners.items()}
+        self._asker = asker
+        self._streams: Mapping[str, Streams | Notes] = (
+            {name: Streams(spec, copies, config) for name, config in learners.items()}
+            if asker is None
+            else asker.notes
+        )
         self._cores: dict[int, npt.NDArray[np.float32]] = {}
         self._copy = np.repeat(np.arange(copies), spec.slots)
         self._actions = np.zeros((copies, spec.slots, *spec.action_shape), spec.action_dtype)
@@ -64,27 +77,28 @@ class Rollout:
         game, chance = np.random.SeedSequence(seed).spawn(2)
         self._step = self.game.reset(int(game.generate_state(1)[0]))
         self._may_open = openings.may_open(self.game.spec, self._step)
-        self._chance = Chance(
-            np.random.default_rng(chance), torch.Generator().manual_seed(int(chance.generate_state(1)[0]))
-        )
+        self._chance = Chance.of(chance)
         self._beginning = np.arange(self.game.copies)
         self.seating.clear()
         self._gone[:], self._returns[:], self._length[:] = False, 0.0, 0
         self._history: defaultdict[int, list[int]] = defaultdict(list)
         self._results = []
         for streams in self._streams.values():
-            streams.columns.forget()
+            streams.forget()
+        if self._asker is not None:
+            self._asker.begin()
         for core in self._cores.values():
             core[:] = 0.0
 
     def open(self, table: Table) -> None:
         """Let a table wait for copies. All who sit there are in `behaviours`.
 
-        Where none of them varies its play, games begin with moves at random, so that they are not all one
-        game. A game that cannot begin so (`may_open`) begins as ever, whatever the table asks for.
+        Where none of them varies its play, or learns and so explores, games begin with moves at random, so
+        that they are not all one game. A game that cannot begin so (`may_open`) begins as ever, whatever the
+        table asks for.
         """
         moves = table.opening
-        if not any(self.behaviours[identity].varies for identity in table.holders):
+        if not any(self.behaviours[who].varies or who in table.learners for who in table.holders):
             moves = max(moves, openings.length(table.episodes // 2, self.game.spec.choices))
         self.seating.open(replace(table, opening=moves if self._may_open else 0))
 
@@ -95,7 +109,7 @@ class Rollout:
 
     def take(self) -> dict[str, list[Trajectory]]:
         """Full batches of every learning player since the last call."""
-        return {name: streams.columns.take() for name, streams in self._streams.items()}
+        return {name: streams.take() for name, streams in self._streams.items()}
 
     def tick(self) -> None:
         """One step of every copy."""
@@ -139,7 +153,7 @@ class Rollout:
             else:
                 actions[nobodys] = openings.nth_legal(mask, np.nan_to_num(opening[order][nobodys]))
         requests = [self._request(holder, span, seen) for holder, span in spans.items()]
-        choices = decide(seen, requests, self._chance, self._stages)
+        choices = self._decide(seen, requests)
         with self._stages("storage"):
             for holder, request, choice in zip(spans, requests, choices, strict=True):
                 rows = seen.part(request.span)
@@ -157,9 +171,16 @@ class Rollout:
 
     def _request(self, holder: int, span: slice, seen: Rows) -> Request:
         """Ask one holder for the choices of these rows."""
-        behaviour = self.behaviours[self.seating.holders[holder][0]]
+        identity, learns = self.seating.holders[holder]
+        behaviour = self.behaviours[identity]
         core = self._core_of(behaviour)
-        return Request(behaviour, span, None if core is None else core[seen.copy[span], seen.seat[span]])
+        before = None if core is None else core[seen.copy[span], seen.seat[span]]
+        return Request(behaviour, span, before, learns)
+
+    def _decide(self, seen: Rows, requests: Sequence[Request]) -> list[Choice]:
+        if self._asker is None:
+            return decide(seen, requests, self._chance, self._stages)
+        return self._asker.decide(self._step, seen, requests, self._chance, self._stages)
 
     def _record(self, holder: int, seen: Rows, choice: Choice) -> None:
         """Keep what came of a decision: its recurrent state, and a row of a stream if the holder learns."""
@@ -170,7 +191,7 @@ class Rollout:
         if learns:
             self._streams[identity].decide(
                 seen.copy, seen.seat, self._step, seen.observation, seen.mask, choice.action, choice.log_prob,
-                behaviour.version, core,
+                behaviour.version, core, choice.q,
             )  # fmt: skip
         if core is not None:
             core[seen.copy, seen.seat] = choice.core

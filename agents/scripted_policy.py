@@ -39,7 +39,7 @@ class ScriptedPolicy:
         def ask() -> None:
             try:
                 answer.append(np.asarray(self._script.act(rows, chance.numpy)))
-            except Exception as error:  # the script's author may raise anything
+            except (Exception, SystemExit) as error:  # the script's author may raise anything, and leave
                 wrong.append(f"raised {type(error).__name__}: {' '.join(str(error).split())}")
 
         if self._patience is None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from agents.columns import Columns, Index
 from agents.config import Cooperation
-from agents.trajectory import row_dtype, seat_places
+from agents.trajectory import Trajectory, row_dtype, seat_places
 from envs.game import Array, Bools, GameSpec, Step
 
 
@@ -27,6 +27,19 @@ class StreamConfig:
     """The team that the player is bound to; None where it plays any."""
     core: int = 0
     """Width of its recurrent state; 0 for none."""
+    overlap: int = 0
+    """o: decisions at the start of a column that are also in the one before, beside the one that ends it."""
+    episodic: bool = False
+    """Whether columns end with their episode, however short they are then."""
+    values: bool = False
+    """Whether what the network thought of its choices is kept: `q` of a trajectory."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < self.unroll:
+            raise ValueError(
+                f"overlap is {self.overlap} and unroll {self.unroll}, but columns that overlap by all that "
+                "they hold would never move on; overlap must be at least 0 and below unroll"
+            )
 
     def groups(self, spec: GameSpec) -> tuple[tuple[int, ...], ...]:
         """The seats of every stream that one copy of the game can hold."""
@@ -35,13 +48,15 @@ class StreamConfig:
             return tuple(teams)
         return tuple((seat,) for seats in teams for seat in seats)
 
+    def column_bytes(self, spec: GameSpec) -> int:
+        """Bytes of one column."""
+        seats, joint = len(self.groups(spec)[0]), self.cooperation is Cooperation.JOINT
+        row = row_dtype(spec, seats=seats, state=joint, values=self.values)
+        return (self.unroll + 1) * row.itemsize + 8 * seats * (1 + self.core)
+
     def memory(self, spec: GameSpec, copies: int) -> int:
         """Bytes of the columns in the making and of one batch, for so many copies of the game."""
-        groups = self.groups(spec)
-        seats = len(groups[0])
-        row = row_dtype(spec, seats=seats, state=self.cooperation is Cooperation.JOINT)
-        column = (self.unroll + 1) * row.itemsize + 8 * seats * self.core
-        return (copies * len(groups) + self.batch) * column
+        return (copies * len(self.groups(spec)) + self.batch) * self.column_bytes(spec)
 
 
 class Streams:
@@ -63,6 +78,9 @@ class Streams:
             batch=config.batch,
             state=self._joint,
             core=config.core,
+            overlap=config.overlap,
+            episodic=config.episodic,
+            values=config.values,
         )
 
     def decide(
@@ -76,25 +94,26 @@ class Streams:
         log_prob: Array,
         version: int,
         core: npt.NDArray[np.float32] | None,
+        q: npt.NDArray[np.float32] | None = None,
     ) -> None:
         """Write what the player decided in this tick.
 
         copies, seats: [n] of every row; the other arrays are [n, ...]. core: [C, seats of the game, 2, H]
-        recurrent state before this tick.
+        recurrent state before this tick. q: [n, 2], see `Trajectory`.
         """
         columns, shown = self.columns, step.state if self._joint else None
         streams = copies * len(self.groups) + self._group_of[seats]
         if columns.seats == 1:
             state = None if shown is None else shown[copies]
             before = None if core is None else core[copies, seats][:, None]
-            columns.add(streams, version, observation, mask, action, log_prob, state, before)
+            columns.add(streams, version, observation, mask, action, log_prob, state, before, q)
             return
         unique, back = np.unique(streams, return_inverse=True)
         owners, group = np.divmod(unique, len(self.groups))
         state = None if shown is None else shown[owners]
         before = None if core is None else core[owners[:, None], self._seats_of[group]]
         rows = columns.begin_row(unique, version, state, before)
-        columns.write(rows[back], streams, self._place_in[seats], observation, mask, action, log_prob)
+        columns.write(rows[back], streams, self._place_in[seats], observation, mask, action, log_prob, q)
         columns.end_row(rows, unique)
 
     def reward(self, step: Step, copies: Index, held: Bools) -> None:
@@ -119,6 +138,14 @@ class Streams:
             self.columns.terminate(ended[~cut] * len(self.groups) + group)
             if cut.any():
                 self._truncate(step, ended[cut], group, seats, core)
+
+    def take(self) -> list[Trajectory]:
+        """Full batches since the last call; see `Columns.take`."""
+        return self.columns.take()
+
+    def forget(self) -> None:
+        """Drop everything: the games begin anew."""
+        self.columns.forget()
 
     def _truncate(self, step: Step, copies: Index, group: int, seats: Index, core: Array | None) -> None:
         assert step.final_observation is not None, "a truncated step keeps its final observation"

@@ -2,9 +2,9 @@
 
 A *stream* is a group of seats that learn as one: a single seat where a player's cooperation is
 `independent`, its whole team where it is `joint`. A *column* is T consecutive rows of one stream and one
-more row to bootstrap from, which is also the first row of the stream's next column. A row is written
-whenever a seat of the stream must act, so a turn-based stream holds its own decisions only, and rewards
-given between two of them belong to the earlier one.
+more row to bootstrap from, which is also the first row of the stream's next column, or one of its first
+rows where columns overlap by more. A row is written whenever a seat of the stream must act, so a turn-based
+stream holds its own decisions only, and rewards given between two of them belong to the earlier one.
 
 Time-major, T+1 rows, B columns, S seats in the stream, A choices:
 
@@ -13,6 +13,8 @@ Time-major, T+1 rows, B columns, S seats in the stream, A choices:
     mask         [T+1, B, S, A]      bool      its legal choices
     action       [T+1, B, S, *D]     the game's  what it did
     log_prob     [T+1, B, S]         float32   log mu(action | observation): of the policy that chose it
+    q            [T+1, B, S, 2]      float32   value of the action and of the best legal one, as the network
+                                               that acted saw them; None where they are not kept
     acting       [T+1, B, S]         bool      whether it had to act; False in a row that only bootstraps
     reward       [T+1, B, S]         float32   what it was given from this decision until its next
     terminated   [T+1, B]            bool      the episode ended before the next row: nothing to bootstrap
@@ -25,10 +27,14 @@ Time-major, T+1 rows, B columns, S seats in the stream, A choices:
 An episode that was truncated has one row more than decisions: it holds the final observation, nobody
 acts in it (`acting` False), and row t before it is not `terminated`, so it bootstraps from what the seat
 would have seen next and never from the episode that follows.
+
+A row that only fills a column, before its first decision or after the end of an episode, is *idle*: nobody
+acts in it, it is `terminated` and not `first`, every choice is legal and all else is zero.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +46,8 @@ from envs.game import Array, GameSpec
 Records = npt.NDArray[np.void]
 """An array of records, each with the fields of one row."""
 TIMED = (
-    "action", "log_prob", "reward", "version", "observation", "state", "mask", "acting", "terminated", "first"
+    "action", "log_prob", "q", "reward", "version", "observation", "state", "mask", "acting", "terminated",
+    "first",
 )  # fmt: skip
 """Fields with a row for every time step, in the order in which they lie in memory."""
 
@@ -73,6 +80,10 @@ class Trajectory:
     @property
     def log_prob(self) -> npt.NDArray[np.float32]:
         return self._field("log_prob")
+
+    @property
+    def q(self) -> npt.NDArray[np.float32] | None:
+        return self._field("q") if "q" in (self.rows.dtype.names or ()) else None
 
     @property
     def acting(self) -> npt.NDArray[np.bool_]:
@@ -113,17 +124,27 @@ class Trajectory:
         """Decisions that training on this takes into account: those of rows 0 to T-1."""
         return int(np.count_nonzero(self.acting[:-1]))
 
-    def select(self, columns: npt.NDArray[np.bool_] | slice) -> Trajectory:
-        """The columns where `columns` [B] is True, copied; or those of a slice, sharing memory."""
+    def select(self, columns: npt.NDArray[np.bool_] | npt.NDArray[np.intp] | slice) -> Trajectory:
+        """The columns where `columns` [B] is True, or those of these numbers, copied; or those of a slice,
+        sharing memory."""
         core = None if self.core is None else self.core[columns]
-        return Trajectory(self.rows[:, columns], self.place[columns], core)
+        rows = as_blocks(self.rows)[:, columns].view(self.rows.dtype)
+        return Trajectory(rows, self.place[columns], core)
 
     def _field(self, name: str) -> npt.NDArray[Any]:
         return self.rows[name]
 
 
-def row_dtype(spec: GameSpec, *, seats: int, state: bool) -> np.dtype[np.void]:
-    """What lies in one row of one column of `seats` seats. state: whether to keep the global state."""
+def as_blocks(rows: Records) -> Records:
+    """The same memory as plain blocks of bytes: numpy copies those whole, and records field by field."""
+    return rows.view(f"V{rows.dtype.itemsize}")
+
+
+def row_dtype(spec: GameSpec, *, seats: int, state: bool, values: bool = False) -> np.dtype[np.void]:
+    """What lies in one row of one column of `seats` seats.
+
+    state: whether to keep the global state. values: whether to keep `q`.
+    """
     kinds: dict[str, tuple[Any, tuple[int, ...]]] = {
         "action": (spec.action_dtype, (seats, *spec.action_shape)),
         "log_prob": (np.float32, (seats,)),
@@ -135,20 +156,37 @@ def row_dtype(spec: GameSpec, *, seats: int, state: bool) -> np.dtype[np.void]:
         "terminated": (np.bool_, ()),
         "first": (np.bool_, ()),
     }
+    if values:
+        kinds["q"] = (np.float32, (seats, 2))
     if state and spec.state:
         kinds["state"] = (spec.state.dtype, spec.state.shape)
     return np.dtype([(name, *kinds[name]) for name in TIMED if name in kinds], align=True)
 
 
-def allocate(spec: GameSpec, *, rows: int, columns: int, seats: int, state: bool, core: int) -> Trajectory:
+def allocate(
+    spec: GameSpec, *, rows: int, columns: int, seats: int, state: bool, core: int, values: bool = False
+) -> Trajectory:
     """Zeros of the right shapes for `rows` rows of `columns` columns of `seats` seats.
 
     state: whether to keep the global state. core: width H of the recurrent state, 0 for none.
+    values: whether to keep `q`.
     """
     return Trajectory(
-        rows=np.zeros((rows, columns), row_dtype(spec, seats=seats, state=state)),
+        rows=np.zeros((rows, columns), row_dtype(spec, seats=seats, state=state, values=values)),
         place=np.zeros((columns, seats), np.int64),
         core=np.zeros((columns, seats, 2, core), np.float32) if core else None,
+    )
+
+
+def joined(batches: Sequence[Trajectory]) -> Trajectory:
+    """The columns of all of them, of one unroll, side by side; a copy, but of a single one."""
+    if len(batches) == 1:
+        return batches[0]
+    cores = [batch.core for batch in batches if batch.core is not None]
+    return Trajectory(
+        np.concatenate([batch.rows for batch in batches], 1),
+        np.concatenate([batch.place for batch in batches]),
+        np.concatenate(cores) if cores else None,
     )
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.plots import panels_of
 from benchmarks.runs import (
     Bools,
     Floats,
@@ -193,25 +194,18 @@ def main() -> None:
 
 def draw(findings: Sequence[Finding], path: Path) -> None:
     """Action probabilities of every generation, one panel a run; dashed, the mixture."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(len(findings), 1, figsize=(8, 2.4 * len(findings)), sharex=True)
-    for panel, found in zip(panels, findings, strict=True):
-        first, mass = found.probabilities[0][:, 0], found.mixtures["far"][0]
-        actions = ("heads", "tails") if first.shape[1] == 2 else ("rock", "paper", "scissors")
-        for action, (name, colour) in enumerate(zip(actions, ("C0", "C1", "C2"), strict=False)):
-            panel.plot(found.steps / 1000, first[:, action], colour, lw=1.2, label=name)
-            panel.axhline(float(mass @ first[:, action]), color=colour, ls="--", lw=1.0)
-        panel.set(ylim=(0, 1), ylabel="probability", title=f"{found.game}, {found.arm}: {found.teams[0]}")
-    panels[0].legend(loc="upper right", ncol=3, fontsize=8)
-    panels[-1].set_xlabel("decisions trained, thousands (dashed: the Nash mixture of those far from uniform)")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    with panels_of(path, len(findings), 1, figsize=(8, 2.4 * len(findings)), sharex=True) as panels:
+        for panel, found in zip(panels, findings, strict=True):
+            first, mass = found.probabilities[0][:, 0], found.mixtures["far"][0]
+            actions = ("heads", "tails") if first.shape[1] == 2 else ("rock", "paper", "scissors")
+            for action, (name, colour) in enumerate(zip(actions, ("C0", "C1", "C2"), strict=False)):
+                panel.plot(found.steps / 1000, first[:, action], colour, lw=1.2, label=name)
+                panel.axhline(float(mass @ first[:, action]), color=colour, ls="--", lw=1.0)
+            panel.set(ylim=(0, 1), ylabel="probability", title=f"{found.game}, {found.arm}: {found.teams[0]}")
+        panels[0].legend(loc="upper right", ncol=3, fontsize=8)
+        panels[-1].set_xlabel(
+            "decisions trained, thousands (dashed: the Nash mixture of those far from uniform)"
+        )
 
 
 if __name__ == "__main__":

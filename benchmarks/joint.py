@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.plots import panels_of
 from benchmarks.runs import Floats, describe_machine, trained
 from coordinator.evaluation import evaluate
 from envs.game import Game
@@ -139,25 +140,16 @@ def main() -> None:
 
 def draw(findings: Mapping[str, Mapping[str, Sequence[Finding]]], path: Path) -> None:
     """Return of an episode over training: every seed a thin line, one panel a game."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, len(findings), figsize=(3.2 * len(findings), 2.8))
-    for panel, (game, arms) in zip(panels, findings.items(), strict=True):
-        for (cooperation, runs), colour in zip(arms.items(), ("C0", "C1"), strict=True):
-            for index, found in enumerate(runs):
-                label = None if index else cooperation
-                panel.plot(found.steps / 1000, found.returns, color=colour, lw=0.9, label=label)
-        panel.axhline(BEST[game], color="grey", ls=":", lw=1)
-        panel.set(title=game, xlabel="decisions, thousands")
-    panels[0].set_ylabel("return of an episode")
-    panels[0].legend(fontsize=8)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    with panels_of(path, 1, len(findings), figsize=(3.2 * len(findings), 2.8)) as panels:
+        for panel, (game, arms) in zip(panels, findings.items(), strict=True):
+            for (cooperation, runs), colour in zip(arms.items(), ("C0", "C1"), strict=True):
+                for index, found in enumerate(runs):
+                    label = None if index else cooperation
+                    panel.plot(found.steps / 1000, found.returns, color=colour, lw=0.9, label=label)
+            panel.axhline(BEST[game], color="grey", ls=":", lw=1)
+            panel.set(title=game, xlabel="decisions, thousands")
+        panels[0].set_ylabel("return of an episode")
+        panels[0].legend(fontsize=8)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from pathlib import Path
 
 from benchmarks.jobs import Job, paced, train_all
 from benchmarks.meetings import Standing, behaviours, pool
+from benchmarks.plots import panels_of
 from benchmarks.runs import describe_machine
 from coordinator.exploitability import NASH, exploitability
 from dashboards.reading import reading
@@ -225,38 +226,28 @@ def spread(values: Sequence[float]) -> str:
 
 def draw(findings: Sequence[Finding], path: Path) -> None:
     """A panel a game, a column a rule, a point a seed."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    # the same file for the same figures, with words that can be searched
-    mpl.rcParams.update({"svg.hashsalt": "matchmakers", "svg.fonttype": "none"})
-    from matplotlib import pyplot as plt
     from matplotlib.ticker import LogLocator
 
     games = list(dict.fromkeys(found.game for found in findings))
     rules = list(dict.fromkeys(found.rule for found in findings))
     rows = -(-len(games) // PANELS)
-    figure, panels = plt.subplots(rows, PANELS, figsize=(3.2 * PANELS, 3.0 * rows), squeeze=False)
-    for panel in panels.flat[len(games) :]:
-        panel.axis("off")
-    for panel, game in zip(panels.flat, games, strict=False):
-        rated = game in RATED
-        own = [found for found in findings if found.game == game]
-        for number, measure in enumerate(("elo",) if rated else MEASURES):
-            places = [rules.index(found.rule) + (0 if rated else 0.2 * (number - 1)) for found in own]
-            values = [found.figures[measure] for found in own]
-            panel.plot(places, values, f"C{number}.", label=measure)
-        panel.set(title=game, ylabel="Elo" if rated else "NashConv", yscale="linear" if rated else "log")
-        if not rated:
-            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            panel.yaxis.set_major_formatter("{x:g}")
-            panel.yaxis.set_minor_formatter("")
-        panel.set_xticks(range(len(rules)), rules, rotation=90)
-    panels[0][0].legend(fontsize=8)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    with panels_of(path, rows, PANELS, figsize=(3.2 * PANELS, 3.0 * rows), squeeze=False) as panels:
+        for panel in panels.flat[len(games) :]:
+            panel.axis("off")
+        for panel, game in zip(panels.flat, games, strict=False):
+            rated = game in RATED
+            own = [found for found in findings if found.game == game]
+            for number, measure in enumerate(("elo",) if rated else MEASURES):
+                places = [rules.index(found.rule) + (0 if rated else 0.2 * (number - 1)) for found in own]
+                values = [found.figures[measure] for found in own]
+                panel.plot(places, values, f"C{number}.", label=measure)
+            panel.set(title=game, ylabel="Elo" if rated else "NashConv", yscale="linear" if rated else "log")
+            if not rated:
+                panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                panel.yaxis.set_major_formatter("{x:g}")
+                panel.yaxis.set_minor_formatter("")
+            panel.set_xticks(range(len(rules)), rules, rotation=90)
+        panels[0][0].legend(fontsize=8)
 
 
 if __name__ == "__main__":

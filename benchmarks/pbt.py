@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.plots import panels_of
 from benchmarks.runs import Floats, describe_machine
 from coordinator.evaluation import evaluate
 from coordinator.first_players import first_players
@@ -126,25 +127,16 @@ def _listed(rates: Floats) -> str:
 
 def draw(found: Mapping[str, Sequence[Finding]], steps: int, path: Path) -> None:
     """Scores of a population over training, every seed a thin line; learning rates of the first seed."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, (scores, rates) = plt.subplots(1, 2, figsize=(9, 3))
-    trained = np.arange(PARTS + 1) * steps / PARTS / 1e6
-    for (arm, findings), colour in zip(found.items(), ("C0", "C1"), strict=True):
-        means = np.array([one.scores.mean(axis=1) for one in findings])
-        scores.plot(trained[1:], means.T, color=colour, lw=0.7)
-        scores.plot(trained[1:], means.mean(axis=0), color=colour, lw=2, label=arm)
-        rates.plot(trained, findings[0].rates, color=colour, lw=1, drawstyle="steps-post")
-    scores.set(xlabel="decisions, millions", ylabel=f"mean score against {JUDGE}", ylim=(0, 0.52))
-    scores.legend(fontsize=8)
-    rates.set(xlabel="decisions, millions", ylabel="learning rate, seed 0", yscale="log")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    with panels_of(path, 1, 2, figsize=(9, 3)) as (scores, rates):
+        trained = np.arange(PARTS + 1) * steps / PARTS / 1e6
+        for (arm, findings), colour in zip(found.items(), ("C0", "C1"), strict=True):
+            means = np.array([one.scores.mean(axis=1) for one in findings])
+            scores.plot(trained[1:], means.T, color=colour, lw=0.7)
+            scores.plot(trained[1:], means.mean(axis=0), color=colour, lw=2, label=arm)
+            rates.plot(trained, findings[0].rates, color=colour, lw=1, drawstyle="steps-post")
+        scores.set(xlabel="decisions, millions", ylabel=f"mean score against {JUDGE}", ylim=(0, 0.52))
+        scores.legend(fontsize=8)
+        rates.set(xlabel="decisions, millions", ylabel="learning rate, seed 0", yscale="log")
 
 
 if __name__ == "__main__":

@@ -80,12 +80,14 @@ def trained(
     steps: int | None = None,
     seconds: float | None = None,
     league: str = "self_play",
+    preset: str | None = None,
 ) -> Iterator[Trained]:
     """Train a new run in a temporary folder, inline unless `flags` say otherwise, and open its store.
 
     flags: fields of the configuration over the game's defaults, as on the command line.
     """
-    config = build(game, league=league, flags={"runtime.runtime": "inline", **flags, "seed": seed})
+    fields = {"runtime.runtime": "inline", **flags, "seed": seed}
+    config = build(game, preset=preset, league=league, flags=fields)
     with TemporaryDirectory(prefix="league-") as folder:
         run = RunFolder.create(Path(folder) / "run", to_plain(config))
         result = train(config, run, watch=lambda frame: None, steps=steps, seconds=seconds)
@@ -111,7 +113,7 @@ def action_probabilities(done: Trained, player: Player, weights: Weights) -> Flo
     set_weights(network, weights)
     place = torch.from_numpy(np.asarray(seats, np.int64)) if count > 1 else None
     with torch.no_grad():
-        logits, _ = network.act_parameters(observation, place, None)
+        logits, *_ = network.act_parameters(observation, place, None)
     probabilities: Floats = logits.softmax(-1).double().numpy()
     return probabilities
 

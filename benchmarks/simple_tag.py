@@ -17,6 +17,7 @@ import numpy as np
 
 from agents.rollout import Rollout
 from agents.tables import Table
+from benchmarks.plots import panels_of
 from benchmarks.runs import Floats, Trained, describe_machine, trained
 from coordinator.evaluation import Behaviours
 from envs.catalogue import make_game
@@ -94,21 +95,12 @@ def main() -> None:
 
 def draw(against: dict[str, Floats], path: Path) -> None:
     """Return of a predator over the generation of the other side, with two standard errors."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
-    for panel, (who, found) in zip(panels, against.items(), strict=True):
-        panel.errorbar(np.arange(len(found)), found[:, 0], 2 * found[:, 1], fmt="o-", ms=3, lw=1)
-        other = "prey" if "predators" in who else "predators"
-        panel.set(title=f"{who} stay", xlabel=f"generation of the {other}")
-    panels[0].set_ylabel("return of a predator")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    with panels_of(path, 1, 2, figsize=(8, 3), sharey=True) as panels:
+        for panel, (who, found) in zip(panels, against.items(), strict=True):
+            panel.errorbar(np.arange(len(found)), found[:, 0], 2 * found[:, 1], fmt="o-", ms=3, lw=1)
+            other = "prey" if "predators" in who else "predators"
+            panel.set(title=f"{who} stay", xlabel=f"generation of the {other}")
+        panels[0].set_ylabel("return of a predator")
 
 
 if __name__ == "__main__":

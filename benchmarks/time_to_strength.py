@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.peers.environments import KEEP_BUFFERS, PEERS, Peer
 from benchmarks.peers.player import load, score
 from benchmarks.peers.protocol import Task, read_trained
+from benchmarks.plots import panels_of
 from benchmarks.processes import calibrate, watch
 from benchmarks.runs import describe_machine
 from benchmarks.strength import league
@@ -235,32 +236,22 @@ def _interval(row: Row) -> str:
 
 def draw(runs: Sequence[Run], path: Path) -> None:
     """Score over wall time, a panel an opponent, a colour a system, a line a seed."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    # the same file for the same figures, with words that can be searched
-    mpl.rcParams.update({"svg.hashsalt": "time to strength", "svg.fonttype": "none"})
-    from matplotlib import pyplot as plt
-
     systems = sorted({run.system for run in runs}, key=lambda name: (name != OURS, name))
-    figure, panels = plt.subplots(1, len(GOALS), figsize=(5 * len(GOALS), 3.6), sharey=True)
-    for panel, goal in zip(panels, GOALS, strict=True):
-        for run in runs:
-            scored = [policy for policy in run.policies if goal.opponent in policy.rows]
-            seconds = [policy.seconds for policy in scored]
-            scores = [policy.rows[goal.opponent]["score"] for policy in scored]
-            panel.plot(seconds, scores, f"C{systems.index(run.system)}", marker=".", lw=1.0)
-        panel.axhline(goal.score, color="grey", ls="--", lw=1.0)
-        panel.set(
-            xscale="log", ylim=(0, 1), xlabel="seconds from the command", title=f"against {goal.opponent}"
-        )
-    for index, system in enumerate(systems):
-        panels[0].plot([], [], f"C{index}", label=system)
-    panels[0].set_ylabel("score (draws count half)")
-    panels[0].legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    with panels_of(path, 1, len(GOALS), figsize=(5 * len(GOALS), 3.6), sharey=True) as panels:
+        for panel, goal in zip(panels, GOALS, strict=True):
+            for run in runs:
+                scored = [policy for policy in run.policies if goal.opponent in policy.rows]
+                seconds = [policy.seconds for policy in scored]
+                scores = [policy.rows[goal.opponent]["score"] for policy in scored]
+                panel.plot(seconds, scores, f"C{systems.index(run.system)}", marker=".", lw=1.0)
+            panel.axhline(goal.score, color="grey", ls="--", lw=1.0)
+            panel.set(
+                xscale="log", ylim=(0, 1), xlabel="seconds from the command", title=f"against {goal.opponent}"
+            )
+        for index, system in enumerate(systems):
+            panels[0].plot([], [], f"C{index}", label=system)
+        panels[0].set_ylabel("score (draws count half)")
+        panels[0].legend(fontsize=8)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from agents.policy import NetworkPolicy, Weights
+from agents.asking import Asker
+from agents.policy import Behaviour, NetworkPolicy, Weights
 from agents.rollout import Rollout
 from agents.stages import Stages
 from agents.tables import Table, TableResult
@@ -39,16 +40,27 @@ class Actor:
         players: Mapping[str, Player],
         policies: Policies,
         stages: Stages,
+        asker: Asker | None = None,
     ) -> None:
-        """players: those that learn, by name. stages: told what a tick is busy with."""
+        """players: those that learn, by name. stages: told what a tick is busy with.
+
+        asker: decides for those that learn; None where they act by weights that are loaded here.
+        """
         self._teams = tuple(game.spec.teams)
         self._policies = policies
-        self._live: dict[str, NetworkPolicy] = {name: policies.live(name) for name in players}
+        self._networks: dict[str, NetworkPolicy] = {}
+        self._live: dict[str, Behaviour] = {}
+        if asker is None:
+            self._networks = {name: policies.live(name) for name in players}
+            self._live.update(self._networks)
+        else:
+            self._live.update((name, policies.served(name)) for name in players)
         self._seated: dict[int, Seated] = {}
         self.rollout = Rollout(
             game,
             {name: config.stream_config(player) for name, player in players.items()},
             stages,
+            asker,
         )
 
     def reset(self, seed: int) -> None:
@@ -59,11 +71,11 @@ class Actor:
 
     def load(self, name: str, weights: Weights, version: int) -> None:
         """Let a live player act by newer weights from the next tick on."""
-        self._live[name].load(weights, version)
+        self._networks[name].load(weights, version)
 
     def version(self, name: str) -> int:
         """Of the weights that a live player acts by."""
-        return self._live[name].version
+        return self._networks[name].version
 
     @property
     def hungry(self) -> bool:

@@ -1,13 +1,12 @@
-"""The actor process: leases matches, plays them, ships trajectories, reports outcomes.
+"""The actor process: leases matches, plays them, hands over what was played, reports outcomes.
 
-    store ──lease──> Actor ──trajectories──> learner processes ──newer weights──> Actor
+    store ──lease──> Actor <──Exchange──> learner process: trajectories for weights, or questions for actions
       ▲                └──outcomes, heartbeat──┐
       └────────────────────────────────────────┘
 
 Who waits for whom
     for a match     while none is ready and no copy plays; the coordinator offers more, or `stop` ends it.
-    for a learner   while `IN_FLIGHT` shipments are not taken; one that is taken, or a learner process
-                    started in place of one that died, ends it. Meanwhile the heart beats.
+    for a learner   as its exchange says (`shipping`, `inference_link`). Meanwhile the heart beats.
 A process whose game hangs beats no more: the supervisor kills it, and its matches are offered again.
 """
 
@@ -16,17 +15,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
+from agents.asking import NoAnswer
 from agents.errors import AgentError
 from agents.machine import settle
 from agents.stages import WAITING, Stages
 from coordinator.actor import Actor
 from coordinator.config import RunConfig
 from coordinator.figures import rounded
-from coordinator.learner_loop import Published, Shipment
 from coordinator.policies import Policies
+from coordinator.shipping import Exchange
 from coordinator.snapshots import SnapshotError, SnapshotStore
 from coordinator.store import Store
 from envs.asynchronous import AsynchronousGame
@@ -41,25 +40,8 @@ LEASE_AGAIN_SECONDS = 0.02
 """After the ready list was found empty."""
 RENEWALS = 0.1
 """Of a lease's length, between two renewals: each is a write that waits for the disk."""
-SHIP_SECONDS = 0.1
-SHIP_DECISIONS = 16_384
-"""A shipment leaves when it is so old or so large, whichever comes first."""
-IN_FLIGHT = 2
-"""Shipments not yet taken at which an actor holds back: what waits grows old, and trains less well."""
 FAILURES = 3
 """Times in a row that the game may fail, no match having ended in between, before the actor gives up."""
-
-
-class LearnerLink(Protocol):
-    """How an actor reaches the learner processes."""
-
-    def send(self, shipment: Shipment, known: Mapping[str, int]) -> None:
-        """Begin to hand a shipment over. known: versions of weights that the actor has, by player."""
-        ...
-
-    def receive(self, wait: float) -> tuple[int, dict[str, Published]]:
-        """(shipments still not taken, newer weights that came back); waits so many seconds at most."""
-        ...
 
 
 class ActorLoop:
@@ -72,25 +54,29 @@ class ActorLoop:
         players: Mapping[str, Player],
         store: Store,
         snapshots: SnapshotStore,
-        link: LearnerLink,
+        make_exchange: Callable[[Stages, Callable[[], bool]], Exchange],
     ) -> None:
-        """players: those that learn, by name."""
+        """players: those that learn, by name.
+
+        make_exchange: given what is told what the actor is busy with, and what is called every while in a
+        wait, which it ends by False.
+        """
         settle()
         self._config = config
         self._owner = owner
         self._store = store
-        self._link = link
         self._stopping = threading.Event()
         self._players = players
         self._snapshots = snapshots
-        self._known: dict[str, int] = {}
+        self._actor: Actor | None = None
+        """Who plays now."""
         self._outcomes: list[Outcome] = []
-        self._shipment: Shipment = []
-        self._shipped = self._next_beat = self._next_lease = self._next_renewal = 0.0
+        self._next_beat = self._next_lease = self._next_renewal = 0.0
         self._failures = 0
         self._last_error = ""
-        self._beats = self._decisions = 0
+        self._beats = self._decisions = self._moved = 0
         self._stages = Stages()
+        self._exchange = make_exchange(self._stages, self._go_on)
 
     def stop(self) -> None:
         """Ask `run` to come to its end; any thread may."""
@@ -106,6 +92,8 @@ class ActorLoop:
                     self._play(self._make_actor(game))
             except GameError as error:
                 self._pause(error)
+            except NoAnswer:
+                pass  # games begin anew, with the server's successor
         self._beat(force=True)
 
     def _make_game(self) -> Game:
@@ -126,35 +114,36 @@ class ActorLoop:
             self._store.players(),
             patience=self._config.runtime.script_seconds,
         )
-        actor = Actor(self._config, game, self._players, policies, self._stages)
+        asker = self._exchange.open(game.spec)
+        actor = Actor(self._config, game, self._players, policies, self._stages, asker)
         actor.reset(int.from_bytes(os.urandom(4)))
-        self._known = {}
         return actor
 
     def _play(self, actor: Actor) -> None:
         """Play until `stop`, and give back what was not played to its end."""
+        self._actor = actor
         try:
             self._play_on(actor)
         except GameError as error:
             self._blame(actor, error)
             raise
         finally:
+            self._actor = None
             for seated in actor.seated():
                 self._store.give_back(seated.match.id, seated.attempt)
 
     def _play_on(self, actor: Actor) -> None:
         while not self._stopping.is_set():
             self._lease(actor)
-            if actor.playing and self._have_weights(actor):
+            if actor.playing and self._exchange.ready(actor):
                 actor.rollout.tick()
-                self._shipment += actor.batches()
                 if ended := actor.outcomes():
                     self._outcomes += [outcome for _, outcome in ended]
                     self._failures = 0
             else:
                 self._wait(0.01)
-            self._ship(actor)
-            self._beat(actor)
+            self._exchange.exchange(actor)
+            self._beat()
 
     def _lease(self, actor: Actor) -> None:
         """Keep tables waiting. A match whose players cannot be brought to the table is given back."""
@@ -172,38 +161,12 @@ class ActorLoop:
                     self._last_error = str(error)
                     self._store.fail(lease.match.id, lease.attempt, str(error))
 
-    def _have_weights(self, actor: Actor) -> bool:
-        """Ask for everybody's first weights, and wait for them."""
-        if len(self._known) == len(self._players):
-            return True
-        self._link.send([], self._known)
-        self._load(actor, wait=1.0)
-        return len(self._known) == len(self._players)
+    def _go_on(self) -> bool:
+        """Show that the process lives; whether it is to."""
+        self._beat()
+        return not self._stopping.is_set()
 
-    def _ship(self, actor: Actor) -> None:
-        """Send what was played, and hold back while learners are behind."""
-        now = time.time()
-        size = sum(batch.first.size * batch.acting.shape[2] for _, batch in self._shipment)
-        if self._shipment and (size >= SHIP_DECISIONS or now - self._shipped >= SHIP_SECONDS):
-            with self._stages("transfer"):
-                self._link.send(self._shipment, self._known)
-            self._shipment, self._shipped = [], now
-        waiting = self._load(actor, wait=0.0)
-        while waiting >= IN_FLIGHT and not self._stopping.is_set():
-            waiting = self._load(actor, wait=BEAT_SECONDS)
-            self._beat(actor)
-
-    def _load(self, actor: Actor, wait: float) -> int:
-        """Take newer weights; returns the shipments that were not taken yet."""
-        with self._stages(WAITING if wait else "transfer"):
-            waiting, news = self._link.receive(wait)
-        with self._stages("transfer"):
-            for name, (weights, version) in news.items():
-                actor.load(name, weights, version)
-                self._known[name] = version
-        return waiting
-
-    def _beat(self, actor: Actor | None = None, *, force: bool = False) -> None:
+    def _beat(self, *, force: bool = False) -> None:
         """Report outcomes, renew leases, show that the game moves. An outcome leaves once acknowledged."""
         now = time.time()
         if now < self._next_beat and not force:
@@ -211,13 +174,15 @@ class ActorLoop:
         elapsed = now - (self._next_beat - BEAT_SECONDS)
         self._next_beat = now + BEAT_SECONDS
         self._beats += 1
-        decisions = actor.rollout.decisions if actor else self._decisions
-        rate, self._decisions = (decisions - self._decisions) / elapsed, decisions
+        decisions = self._actor.rollout.decisions if self._actor else self._decisions
+        decided, self._decisions = max(0, decisions - self._decisions), decisions
+        moved, self._moved = self._exchange.moved - self._moved, self._exchange.moved
         shares = self._stages.shares()
         beat = {
             "pid": os.getpid(),
             "beats": self._beats,
-            "decisions_per_second": round(max(0.0, rate)),
+            "decisions_per_second": round(decided / elapsed),
+            "bytes_per_decision": round(moved / max(1, decided), 1),
             "waiting": round(shares.get(WAITING, 0.0), 2),
             "stages": rounded(shares),
             "error": self._last_error,
@@ -243,7 +208,6 @@ class ActorLoop:
         """Before another try. Raises the error where it came too often."""
         self._last_error = str(error)
         self._failures += 1
-        self._shipment = []
         self._beat(force=True)
         if self._failures >= FAILURES:
             raise error

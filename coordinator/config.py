@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from agents.config import LearnerConfig, RolloutConfig
+from agents.algorithms.config import PolicyLoss
+from agents.config import BufferKind, Cooperation, LearnerConfig, RolloutConfig
 from agents.streams import StreamConfig
 from league.config import LeagueConfig
 from league.pbt import PbtConfig
@@ -45,6 +47,33 @@ class Runtime(StrEnum):
     """Actors and learners as processes of their own, on this machine or a cluster."""
 
 
+class Coordination(StrEnum):
+    """Who waits for whom to train."""
+
+    ASYNC = "async"
+    """Nobody: actors play on by the weights that they have, and how old those are is measured."""
+    SYNC = "sync"
+    """All for all: an update waits for a batch of every actor, and they for its weights."""
+
+
+class Inference(StrEnum):
+    """Where players that learn decide."""
+
+    ACTOR = "actor"
+    """At every actor: weights travel to it, and trajectories back."""
+    CENTRAL = "central"
+    """At a server beside the learner: observations travel to it, actions back (Espeholt et al. 2020)."""
+
+
+class Payload(StrEnum):
+    """What travels from actors to a learner."""
+
+    TRAJECTORIES = "trajectories"
+    """What was played; the learner finds the gradient."""
+    GRADIENTS = "gradients"
+    """Gradients that the actor found; the learner steps by one after the other, and holds the parameters."""
+
+
 @dataclass(frozen=True)
 class GameConfig:
     """What is played."""
@@ -63,6 +92,19 @@ class RuntimeConfig:
     """inline (one process, exact) or ray (processes)."""
     address: str = "local"
     """Ray cluster to join; local starts one on this machine for this run alone."""
+    coordination: Coordination = Coordination.ASYNC
+    """Ray: async or sync; inline, everything is in step."""
+    quorum: float = 1.0
+    """sync: share of the actors that an update waits for; batches of the others join the next one (Wijmans et
+    al. 2020 wait for 0.6)."""
+    inference: Inference = Inference.ACTOR
+    """Ray, async: where players that learn decide: actor (weights travel) or central (observations do)."""
+    inference_rows: int = 0
+    """central: rows that are enough for a batch; 0 for half of what all actors can ask at once."""
+    inference_seconds: float = 0.005
+    """central: that no row waits longer for others."""
+    shipment: Payload = Payload.TRAJECTORIES
+    """Ray: what travels from actors to a learner: trajectories or gradients."""
     actors: int = 0
     """Actor processes; 0 chooses from the cores at hand: one less than there are, at least one."""
     learner_threads: int = 0
@@ -89,6 +131,15 @@ class RuntimeConfig:
         return self.actors or max(1, cores() - 1)
 
     @property
+    def quorum_count(self) -> int:
+        """Actors that an update waits for; 0 where it waits for none."""
+        return math.ceil(self.quorum * self.actor_count) if self.coordination is Coordination.SYNC else 0
+
+    def inference_row_count(self, asked: int) -> int:
+        """`inference_rows`, or half of what all actors can ask at once, each `asked` rows."""
+        return self.inference_rows or max(1, asked * self.actor_count // 2)
+
+    @property
     def script_seconds(self) -> float:
         """That a scripted player may think: less than would have its actor killed."""
         return self.hang_seconds / 2
@@ -113,18 +164,31 @@ class RuntimeConfig:
             ("actors", 0),
             ("learner_threads", 0),
             ("workers", 0),
+            ("inference_rows", 0),
+            ("inference_seconds", 0.0),
             ("round_steps", 1),
             ("inbox", 1),
             ("hang_seconds", SHORTEST_PATIENCE),
         ):
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least:g}")
+        if not 0.0 < self.quorum <= 1.0:
+            raise ValueError(f"quorum is {self.quorum}, but must lie in (0, 1]")
         for name in ("checkpoint_seconds", "lease_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be above 0")
         if self.workers and self.runtime is Runtime.INLINE:
             raise ValueError(
                 f"workers is {self.workers}, but must be 0 with runtime inline, which plays in order, exactly"
+            )
+        if self.inference is Inference.CENTRAL and self.runtime is Runtime.INLINE:
+            raise ValueError(
+                "inference is central, but must be actor with runtime inline, where all are in one process"
+            )
+        if self.inference is Inference.CENTRAL and self.coordination is Coordination.SYNC:
+            raise ValueError(
+                "inference is central, but must be actor with coordination sync: no actor ships a batch of "
+                "its own that an update could wait for"
             )
         if self.lease_seconds <= self.hang_seconds:
             raise ValueError(
@@ -164,11 +228,48 @@ class RunConfig:
                 f"runtime.workers {self.runtime.workers} is above rollout.copies {self.rollout.copies}: "
                 "a worker would have no copy to step"
             )
+        for learner in (self.learner, *self.variants.values()):
+            self._check_shipment(learner)
+            if learner.overlap >= self.rollout.unroll:
+                raise ValueError(
+                    f"rollout.unroll is {self.rollout.unroll}, but must be above {learner.overlap}: columns "
+                    "share q.burn_in rows (q.steps - 1 if buffer.transitions) with the one before"
+                )
         if self.runtime.runtime is Runtime.INLINE and self.league.episodes > self.runtime.round_steps:
             raise ValueError(
                 f"league.episodes {self.league.episodes} is above "
                 f"runtime.round_steps {self.runtime.round_steps}: "
                 "inline, a round lasts until its matches are over, and only then is it written"
+            )
+
+    def _check_shipment(self, learner: LearnerConfig) -> None:
+        """Gradients are found by weights that are another process's, once each."""
+        if self.runtime.shipment is not Payload.GRADIENTS:
+            return
+        for name, value, allowed, why in (
+            ("runtime.runtime", self.runtime.runtime, Runtime.RAY, "inline, nothing travels"),
+            ("runtime.inference", self.runtime.inference, Inference.ACTOR, "else actors have no weights"),
+            (
+                "runtime.coordination",
+                self.runtime.coordination,
+                Coordination.ASYNC,
+                "each is stepped by at once",
+            ),
+            (
+                "learner.cooperation",
+                learner.cooperation,
+                Cooperation.INDEPENDENT,
+                "a central critic stays behind",
+            ),
+        ):
+            if value is not allowed:
+                raise ValueError(
+                    f"{name} is {value}, but must be {allowed} with runtime.shipment gradients: {why}"
+                )
+        if learner.buffer.kind is BufferKind.CIRCULAR:
+            raise ValueError(
+                "learner.buffer.kind is circular, but must be queue or prioritized with runtime.shipment "
+                "gradients: all passes over a batch would be gradients for the same weights"
             )
 
     def learner_of(self, player: Player) -> LearnerConfig:
@@ -183,12 +284,16 @@ class RunConfig:
     def stream_config(self, player: Player) -> StreamConfig:
         """How the decisions of a player are cut."""
         learner = self.learner_of(player)
+        q = learner.algorithm.policy_loss is PolicyLoss.Q
         return StreamConfig(
             unroll=self.rollout.unroll,
             batch=learner.algorithm.batch,
             cooperation=learner.cooperation,
             team=player.team,
             core=learner.network.lstm,
+            overlap=learner.overlap,
+            episodic=q and not learner.buffer.transitions,
+            values=q,
         )
 
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agents.learner import Update
+    from agents.update import Update
+
+
+FIGURES = ("policy_lag", "policy_loss", "value_loss", "entropy", "rho", "divergence", "gradient_norm")
+"""Those of an `Update` that are shown."""
 
 
 @dataclass
@@ -35,12 +39,35 @@ class Figures:
             return  # all of the batch was too old
         self.updates += 1
         self.decisions += update.decisions
-        for name in ("policy_lag", "policy_loss", "value_loss", "entropy", "rho", "gradient_norm"):
+        for name in FIGURES:
             self.sums[name] = self.sums.get(name, 0.0) + getattr(update, name)
 
     def means(self) -> dict[str, float]:
         """Mean of every figure over the updates."""
         return {name: total / max(1, self.updates) for name, total in self.sums.items()}
+
+
+@dataclass
+class Traffic:
+    """What came to an inference server and went from it since it was last asked for."""
+
+    batches: int = 0
+    """Of questions that were answered together."""
+    rows: int = 0
+    """Decisions."""
+    received: int = 0
+    """Bytes of questions."""
+    sent: int = 0
+    """Bytes of answers."""
+
+    def means(self) -> dict[str, float]:
+        """By name; empty where nobody asked."""
+        if not self.rows:
+            return {}
+        return {
+            "inference/rows_per_batch": self.rows / self.batches,
+            "inference/bytes_per_decision": (self.received + self.sent) / self.rows,
+        }
 
 
 Shares = Mapping[str, float]

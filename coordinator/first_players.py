@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from agents.config import LearnerConfig, PolicyLoss
+from agents.config import LearnerConfig
 from agents.errors import AgentError
 from agents.scripted import make_scripted
 from coordinator.config import RunConfig, is_meant
@@ -35,10 +35,10 @@ def _with_hyper(player: Player, config: RunConfig, spec: GameSpec) -> Player:
     if not player.role.learns:
         return player
     algorithm = config.learner_of(player).algorithm
-    if algorithm.policy_loss is PolicyLoss.NEURD and not isinstance(spec.actions, Discrete):
+    if algorithm.policy_loss.is_of_choices and not isinstance(spec.actions, Discrete):
         raise OptionError(
-            f"learner.algorithm.policy_loss is neurd, but must be gradient in {spec.name}, "
-            "whose actions are not one choice of a few"
+            f"learner.algorithm.policy_loss is {algorithm.policy_loss}, but must be gradient, ppo or impact "
+            f"in {spec.name}, whose actions are not one choice of a few"
         )
     values = vars(algorithm)
     return replace(player, hyper=first_hyper(config.pbt, player.name, values, config.seed))

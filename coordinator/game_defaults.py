@@ -147,6 +147,23 @@ def repeated_rps() -> Layer:
     }
 
 
+def recall() -> Layer:
+    """Short episodes of a game that costs nothing: columns as long as one."""
+    return {
+        "learner.network.hidden": (32,),
+        "learner.network.lstm": 32,
+        "learner.algorithm.learning_rate": 3e-3,
+        "learner.algorithm.final_learning_rate": 1e-3,
+        "learner.algorithm.anneal_steps": 300_000,
+        "learner.algorithm.batch": 32,
+        "rollout.copies": 64,
+        "rollout.unroll": 20,
+        "league.snapshot_steps": 50_000,
+        "league.snapshot_min_steps": 50_000,
+        "runtime.round_steps": 50_000,
+    }
+
+
 def adapted() -> Layer:
     """Games that step one copy at a time in Python: few copies, small batches, short generations."""
     return {
@@ -173,7 +190,7 @@ def cartpole() -> Layer:
         "learner.algorithm.learning_rate": 3e-3,
         "learner.algorithm.final_learning_rate": 1e-4,
         "learner.algorithm.anneal_steps": 300_000,
-        "learner.algorithm.batch": 8,
+        "learner.algorithm.batch": 32,
         "rollout.unroll": 32,
         "league.snapshot_steps": 50_000,
         "league.snapshot_min_steps": 50_000,
@@ -194,6 +211,8 @@ def defaults_of(game: str) -> Layer:
             return leduc()
         case "repeated_rps":
             return repeated_rps()
+        case "recall":
+            return recall()
         case "matrix" if game in ("matrix:blotto", "matrix:skill"):
             return wide_matrix()
         case "matrix" | "two_step":

@@ -6,8 +6,10 @@
 
 Who waits for whom
     submit      waits for room in the inbox: that holds actors back. Room comes with every shipment trained,
-                or the process ends, which ends the wait with an error.
-    train       waits for a shipment, a short while at a time, and sees `stop` in between.
+                or the process ends, which ends the wait with an error. In step (`sync`), and with
+                gradients, it waits until the shipment is trained, and comes back with what became of it.
+    train       waits for a shipment, a short while at a time, and sees `stop` in between. In step, it waits
+                for those of a quorum of the actors; one that died is replaced, and ships then.
     the driver  waits for the update in progress: weights are never copied in the middle of one.
 """
 
@@ -15,16 +17,20 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from agents.machine import keep_to, settle
 from agents.policy import Weights
 from agents.stages import WAITING
-from agents.trajectory import Trajectory
+from agents.trajectory import Trajectory, joined
+from agents.update import Proposal
 from coordinator.config import RunConfig
-from coordinator.figures import Figures
+from coordinator.figures import Figures, Traffic
 from coordinator.learners import Frozen, Learners
 from coordinator.snapshots import SnapshotStore
 from coordinator.store_types import Checkpoint
@@ -32,17 +38,24 @@ from envs.game import GameSpec
 from league.pbt import Turn
 from league.players import Player
 
-Shipment = list[tuple[str, Trajectory]]
-"""(player, batch), in the order in which they were played."""
+Shipment = list[tuple[str, Trajectory | Proposal]]
+"""(player, batch or the gradient of one), in the order in which they were played."""
 
 
 class Delivery(NamedTuple):
     """A batch that arrived."""
 
     player: str
-    batch: Trajectory
+    batch: Trajectory | Proposal
     release: Callable[[], None] | None = None
     """To be called once nobody reads the batch any more."""
+
+
+class Arrival(NamedTuple):
+    """What one actor handed over at once."""
+
+    deliveries: Sequence[Delivery]
+    trained: threading.Event
 
 
 Reader = Callable[[str, Weights, int], None]
@@ -60,6 +73,8 @@ class Progress(NamedTuple):
     versions: dict[str, int]
     stages: dict[str, float]
     """Share of its time by stage, lately; see `Stages.shares`."""
+    traffic: Traffic | None = None
+    """Of the inference server beside them; None where there is none."""
 
 
 class LearnerLoop:
@@ -87,7 +102,10 @@ class LearnerLoop:
         )
         self._core = core
         self._learners.restore(checkpoints)
-        self._inbox: queue.Queue[Sequence[Delivery]] = queue.Queue(maxsize=config.runtime.inbox)
+        self._quorum = config.runtime.quorum_count
+        self._inbox: queue.Queue[Arrival] = queue.Queue(
+            maxsize=max(config.runtime.inbox, config.runtime.actor_count if self._quorum else 0)
+        )
         self._turn = threading.Lock()
         """Held during an update, and by whoever reads the learners between two."""
         self._published: dict[str, Published] = {name: self._learners.weights(name) for name in players}
@@ -107,16 +125,23 @@ class LearnerLoop:
 
     def submit(self, deliveries: Sequence[Delivery], known: Mapping[str, int] | None) -> dict[str, Published]:
         """Hand over trajectories; returns weights that differ from the `known` versions; None: none."""
-        while True:
+        arrival = Arrival(deliveries, threading.Event())
+        waiting = bool(deliveries)
+        while waiting:
             self._raise()
-            try:
-                if deliveries:
-                    self._inbox.put(deliveries, timeout=0.5)
-                if known is None:
-                    return {}
-                return {name: new for name, new in self._published.items() if new[1] != known.get(name)}
-            except queue.Full:
-                continue
+            if self._stopping.is_set():
+                return {}  # nobody makes room any more
+            with suppress(queue.Full):
+                self._inbox.put(arrival, timeout=0.5)
+                waiting = False
+        waiting = bool(self._quorum) or any(isinstance(each.batch, Proposal) for each in deliveries)
+        while deliveries and waiting and not arrival.trained.wait(0.5):
+            self._raise()
+            if self._stopping.is_set():
+                return {}  # what waits in the inbox is lost
+        if known is None:
+            return {}
+        return {name: new for name, new in self._published.items() if new[1] != known.get(name)}
 
     def progress(self) -> Progress:
         """Where the learners stand. Raises what stopped the training, if anything did."""
@@ -152,6 +177,10 @@ class LearnerLoop:
         """Delete the checkpoints that nothing points at any more."""
         self._checkpoints.prune(keep)
 
+    def fail(self, error: Exception) -> None:
+        """Something beside the training failed that it cannot go on without: whoever asks is told."""
+        self._error = self._error or error
+
     def stop(self) -> None:
         """Train no more; what waits in the inbox is lost."""
         self._stopping.set()
@@ -163,22 +192,31 @@ class LearnerLoop:
         stages.begin()
         while not self._stopping.is_set():
             self._shares = stages.shares()
+            with stages(WAITING):
+                arrivals = self._gather()
             try:
-                with stages(WAITING):
-                    deliveries = self._inbox.get(timeout=0.2)
-            except queue.Empty:
-                continue
-            try:
-                for name, batch, release in deliveries:
+                for name, batch in _joined(arrivals) if self._quorum else _one_by_one(arrivals):
                     # Training and publishing have stages of their own: what is left is the wait for the turn.
                     with stages("checkpoint"), self._turn:
                         self._learners.train(name, batch)
                         self._publish(name)
-                    if release is not None:
-                        release()
             except Exception as error:  # handed to the driver, which asks for progress
                 self._error = error
                 return
+            for arrival in arrivals:
+                arrival.trained.set()
+
+    def _gather(self) -> list[Arrival]:
+        """What is to be trained on now: one arrival; in step, those of a quorum and what else is there."""
+        arrivals: list[Arrival] = []
+        while len(arrivals) < max(1, self._quorum) and not self._stopping.is_set():
+            with suppress(queue.Empty):
+                arrivals.append(self._inbox.get(timeout=0.2))
+            if not arrivals:
+                break
+        while self._quorum and not self._inbox.empty():
+            arrivals.append(self._inbox.get())
+        return arrivals
 
     def _publish(self, name: str) -> None:
         weights, version = self._published[name] = self._learners.weights(name)
@@ -188,3 +226,22 @@ class LearnerLoop:
     def _raise(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _one_by_one(arrivals: Sequence[Arrival]) -> Iterator[tuple[str, Trajectory | Proposal]]:
+    """(player, batch) in the order of arrival; a batch is given back once the next one is asked for."""
+    for arrival in arrivals:
+        for name, batch, release in arrival.deliveries:
+            yield name, batch
+            if release is not None:
+                release()
+
+
+def _joined(arrivals: Sequence[Arrival]) -> Iterator[tuple[str, Trajectory]]:
+    """(player, batch), all that arrived for a player as one batch: one gradient, the mean over all actors."""
+    batches: dict[str, list[Trajectory]] = {}
+    for name, batch in _one_by_one(arrivals):
+        assert isinstance(batch, Trajectory), "gradients are stepped by one after the other"
+        batches.setdefault(name, []).append(batch.select(np.ones(batch.columns, np.bool_)))
+    for name, parts in batches.items():
+        yield name, joined(parts)

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.errors import AgentError
+from agents.experience import Experience
 from agents.learner import Learner, Tensors
 from agents.machine import Crew
 from agents.policy import Weights
 from agents.stages import Stages
 from agents.trajectory import Trajectory
-from coordinator.config import RunConfig
+from agents.update import Proposal
+from coordinator.config import RunConfig, Runtime
 from coordinator.figures import Figures
 from coordinator.policies import pack
 from coordinator.snapshots import SnapshotStore
@@ -29,6 +31,8 @@ from league.players import Player
 
 Frozen = tuple[str, int]
 """Hash of a snapshot's file, and decisions that it was trained on."""
+BUFFER = "buffer."
+"""Tensors of a checkpoint whose names begin so are of what waits to be trained on."""
 BAD_UPDATES = 20
 """Updates in a row that were not finite before a learner goes back to its last good state."""
 
@@ -65,6 +69,12 @@ class Learners:
         }
         for name, player in players.items():
             self._learners[name].tune(player.hyper)
+        self._experience = {
+            name: Experience(learner.config, config.seed + index)
+            for index, (name, learner) in enumerate(self._learners.items())
+        }
+        self._exact = config.runtime.runtime is Runtime.INLINE
+        """Whether checkpoints hold what waits in buffers; else that is lost, as all trajectories may be."""
         self._good: dict[str, tuple[Tensors, dict[str, Any]]] = {}
         self._figures = {name: Figures() for name in players}
         self._remember()
@@ -73,17 +83,41 @@ class Learners:
         """Go on from checkpoints. Raises SnapshotError where one is damaged."""
         for name, checkpoint in checkpoints.items():
             if name in self._learners:
-                self._learners[name].load_state(*self._checkpoints.read(checkpoint.sha256))
+                tensors, meta = self._checkpoints.read(checkpoint.sha256)
+                kept = [key for key in tensors if key.startswith(BUFFER)]
+                waiting = {key.removeprefix(BUFFER): tensors.pop(key) for key in kept}
+                self._learners[name].load_state(tensors, meta)
+                if waiting:
+                    self._experience[name].load_state(waiting)
         self._remember()
 
-    def train(self, name: str, batch: Trajectory) -> None:
-        """One update of one player. Weights that are not finite never come to be."""
+    def train(self, name: str, batch: Trajectory | Proposal) -> None:
+        """The updates that a batch makes possible, or one by a gradient that was found elsewhere.
+
+        Weights that are not finite never come to be.
+        """
+        if isinstance(batch, Proposal):
+            self._figures[name].add(self._learners[name].accept(batch))
+            self._look_after(name)
+            return
+        learner, experience = self._learners[name], self._experience[name]
+        batch, dropped = learner.fresh_columns(batch)
+        self._figures[name].dropped += dropped
+        if batch.columns:
+            experience.add(batch)
+        for sample, fresh in experience.samples(learner.version):
+            with self.stages("learning"):
+                update = learner.update(sample.batch, fresh=fresh, weights=sample.weights)
+            experience.learnt(sample, update)
+            self._figures[name].add(update)
+            self._look_after(name)
+
+    def _look_after(self, name: str) -> None:
+        """Go back to the last good state where updates stay not finite."""
         learner = self._learners[name]
-        with self.stages("learning"):
-            update = learner.update(batch)
-        self._figures[name].add(update)
         if learner.skipped >= BAD_UPDATES:
             learner.load_state(*self._good[name])
+            self._experience[name].clear()  # what made it so may be in there
             self._figures[name].rewound += 1
             if self._figures[name].rewound > BAD_UPDATES:
                 raise AgentError(
@@ -128,6 +162,7 @@ class Learners:
         """A player begins anew by its first weights: see `Learner.reset`. Its copy must be safe by now."""
         learner = self._learners[name]
         learner.reset()
+        self._experience[name].clear()
         self._good[name] = learner.state()  # or numbers that are not finite would lead back to what it was
 
     def turn(self, turn: Turn, frozen_at: int) -> Frozen | None:
@@ -141,6 +176,7 @@ class Learners:
             if learner.steps != frozen_at:
                 frozen = self.freeze(turn.player)
             learner.copy(self._learners[turn.rival])
+            self._experience[turn.player].clear()
             self._good[turn.player] = learner.state()
         learner.tune(turn.hyper)
         return frozen
@@ -152,13 +188,20 @@ class Learners:
             return {
                 name: Checkpoint(
                     player=name,
-                    sha256=self._checkpoints.write(*self._good[name]),
+                    sha256=self._checkpoints.write({**tensors, **self._waiting(name)}, meta),
                     steps=learner.steps,
                     version=learner.version,
                     generation=self._generations[name],
                 )
                 for name, learner in self._learners.items()
+                for tensors, meta in [self._good[name]]
             }
+
+    def _waiting(self, name: str) -> Tensors:
+        """What a checkpoint holds of a buffer."""
+        if not self._exact:
+            return {}
+        return {BUFFER + key: array for key, array in self._experience[name].state().items()}
 
     def _remember(self) -> None:
         self._good = {name: learner.state() for name, learner in self._learners.items()}

@@ -2,17 +2,19 @@
 
 A batch fills column by column, over as many matches as that takes, so that almost any size comes to be. These
 do not: one that memory does not hold, one that the end of an inline round takes away before it is full, and
-one whose columns are too old to train on by then.
+one whose columns are too old to train on by then. Nor does a buffer that memory does not hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import psutil
 
-from agents.config import Precision
-from coordinator.config import RunConfig, Runtime, RuntimeConfig, cores
+from agents.config import BufferKind, Precision
+from agents.replay import memory as replay_memory
+from coordinator.config import Payload, RunConfig, Runtime, RuntimeConfig, cores
 from coordinator.options import OptionError
 from envs.game import GameSpec
 from league.players import Player
@@ -37,7 +39,7 @@ def check_machine(runtime: RuntimeConfig) -> None:
 
 
 def check_memory(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> None:
-    """Raises OptionError where the columns that actors gather are more than this machine's memory."""
+    """Raises OptionError where what actors gather and buffers keep is more than this machine's memory."""
     runtime, rollout = config.runtime, config.rollout
     if runtime.address != "local":
         return
@@ -47,10 +49,40 @@ def check_memory(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) 
     memory = psutil.virtual_memory().total
     if actors * each > memory:
         raise OptionError(
-            f"{_spelled(config, largest, 'batch')}, rollout.copies {rollout.copies}, "
+            f"{_spelled(config, largest, 'algorithm.batch')}, rollout.copies {rollout.copies}, "
             f"rollout.unroll {rollout.unroll}: columns take {each / 1e9:.1f} GB in an actor, and there are "
             f"{actors}; allowed is what this machine has, {memory / 1e9:.1f} GB"
         )
+    holders = actors if runtime.shipment is Payload.GRADIENTS else 1
+    kept = [holders * _kept(config, spec, player) for player in learners]
+    if actors * each + sum(kept) > memory:
+        player = learners[kept.index(max(kept))]
+        replay = config.learner_of(player).buffer.kind is BufferKind.PRIORITIZED
+        raise OptionError(
+            f"{_spelled(config, player, 'buffer.capacity' if replay else 'buffer.batches')}, "
+            f"rollout.unroll {rollout.unroll}: what is kept to train on takes {sum(kept) / 1e9:.1f} GB; "
+            f"allowed is what this machine has, {memory / 1e9:.1f} GB, less {actors * each / 1e9:.1f} GB of "
+            "columns in the making"
+        )
+
+
+def _kept(config: RunConfig, spec: GameSpec, player: Player) -> int:
+    """Bytes that a player's buffer takes once it is full."""
+    learner = config.learner_of(player)
+    column = config.stream_config(player).column_bytes(spec)
+    match learner.buffer.kind:
+        case BufferKind.QUEUE:
+            return 0
+        case BufferKind.CIRCULAR:
+            columns = learner.algorithm.batch * max(1, config.runtime.quorum_count)
+            return learner.buffer.batches * columns * column
+        case BufferKind.PRIORITIZED:
+            return replay_memory(
+                capacity=learner.buffer.capacity,
+                column_bytes=column,
+                unroll=config.rollout.unroll,
+                window=learner.q.steps if learner.buffer.transitions else None,
+            )
 
 
 def check_round(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> None:
@@ -78,32 +110,40 @@ def check_round(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -
 
 
 def check_age(config: RunConfig, spec: GameSpec, learners: Sequence[Player]) -> None:
-    """While a column fills, so do all others: one for every stream, `batch` of them an update.
+    """While a column fills, so do all others: one for every stream, `batch` of them an update, or several
+    where a buffer goes over them more than once.
 
-    Those that saw more than `max_policy_lag` updates are dropped. Raises OptionError where nearly all are.
+    Those that saw more than `max_policy_lag` updates are dropped, unless they are for a replay. Raises
+    OptionError where nearly all are.
     """
     copies, actors = config.rollout.copies, _actors(config.runtime)
     for player in learners:
-        algorithm = config.learner_of(player).algorithm
+        learner = config.learner_of(player)
+        algorithm, buffer = learner.algorithm, learner.buffer
+        if buffer.kind is BufferKind.PRIORITIZED:
+            continue
         groups = len(config.stream_config(player).groups(spec))
         streams = actors * copies * groups
-        most = int(algorithm.batch * (algorithm.max_policy_lag + 1) / LEAST_TRAINED)
+        columns = algorithm.batch * max(1, config.runtime.quorum_count)
+        times = buffer.passes * buffer.minibatches if buffer.kind is BufferKind.CIRCULAR else 1
+        most = int(columns * (algorithm.max_policy_lag + 1) / LEAST_TRAINED / times)
         if streams > most:
+            several = f", {times} for each" if times > 1 else ""
             raise OptionError(
-                f"{_spelled(config, player, 'max_policy_lag')}: {streams} columns "
+                f"{_spelled(config, player, 'algorithm.max_policy_lag')}: {streams} columns "
                 f"({actors} actors of {copies} copies with {groups} each) make "
-                f"{streams // algorithm.batch} updates of {_spelled(config, player, 'batch')} "
-                f"while they fill, so that nearly all are too old; "
-                f"allowed are {-(-streams * LEAST_TRAINED // algorithm.batch) - 1:.0f} and more, "
+                f"{times * streams // columns} updates of {_spelled(config, player, 'algorithm.batch')}"
+                f"{several} while they fill, so that nearly all are too old; "
+                f"allowed are {-(-streams * LEAST_TRAINED * times // columns) - 1:.0f} and more, "
                 f"or {most // (actors * groups)} rollout.copies"
             )
 
 
 def _spelled(config: RunConfig, player: Player, name: str) -> str:
-    """A field of a player's algorithm with its value, as a user would set it."""
+    """A field of how a player learns with its value, as a user would set it: `algorithm.batch`."""
     variant = config.variant_of(player)
     section = "learner" if variant is None else f"variants.{variant}"
-    return f"{section}.algorithm.{name} {getattr(config.learner_of(player).algorithm, name)}"
+    return f"{section}.{name} {attrgetter(name)(config.learner_of(player))}"
 
 
 def _actors(runtime: RuntimeConfig) -> int:

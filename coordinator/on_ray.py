@@ -142,6 +142,7 @@ class OnRay:
             self._learner_failures = 0
         self._session.trained(progress.figures, progress.steps, progress.versions)
         self._session.spent("learner", progress.stages)
+        self._session.served(progress.traffic)
 
     def _replace_learner(self, error: ray.exceptions.RayError) -> None:
         """It died or hangs: start it again, and register what it had frozen."""

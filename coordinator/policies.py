@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 
+from agents.algorithms.config import PolicyLoss
+from agents.asking import Served
 from agents.errors import AgentError
 from agents.policy import Behaviour, NetworkPolicy, Weights
 from agents.scripted import make_scripted
@@ -52,10 +54,13 @@ class Policies:
         self._patience = patience
 
     def live(self, name: str) -> NetworkPolicy:
-        """A new policy for a live player; the caller loads weights into it."""
-        player = self._players[name]
-        config = self._config.learner_of(player)
-        return NetworkPolicy(config, self._spec, team=player.team, greedy=self._greedy)
+        """A new policy for a live player, which may explore; the caller loads weights into it."""
+        return self._policy(name, copies=self._config.rollout.copies)
+
+    def served(self, name: str) -> Served:
+        """A live player whose weights are elsewhere."""
+        loss = self._config.learner_of(self._players[name]).algorithm.policy_loss
+        return Served(name, varies=loss is not PolicyLoss.Q)
 
     def get(self, identity: str) -> Behaviour:
         """How a snapshot, a pretrained or a scripted player acts.
@@ -84,10 +89,15 @@ class Policies:
 
     def _frozen(self, identity: str, player: str, sha256: str) -> NetworkPolicy:
         """An identity whose weights are a file."""
-        policy = self.live(player)
+        policy = self._policy(player, copies=0)
         try:
             tensors, meta = self._snapshots.read(sha256)
         except SnapshotError as error:
             raise SnapshotError(error.path, f"{error.what} (it is {identity})") from error
         policy.load(tensors["weights"], meta["version"])
         return policy
+
+    def _policy(self, name: str, copies: int) -> NetworkPolicy:
+        player = self._players[name]
+        config = self._config.learner_of(player)
+        return NetworkPolicy(config, self._spec, team=player.team, greedy=self._greedy, copies=copies)

@@ -9,25 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from agents.config import LearnerConfig
 from agents.scripted import expand
+from coordinator import systems
 from coordinator.config import GameConfig, RunConfig
 from coordinator.game_defaults import Layer, defaults_of, preset_of
 from coordinator.option_values import closest
 from coordinator.options import OptionError, Plain, from_plain, overlay, to_plain
-
-
-def impala() -> Layer:
-    """V-trace actor-critic, asynchronous, trajectories through a queue (Espeholt et al. 2018)."""
-    return {"learner.algorithm.magnet_cost": 0.0}
-
-
-def rnad() -> Layer:
-    """For poker: NeuRD moves the policy, entropy or a magnet holds it (R-NaD, Perolat et al. 2022)."""
-    return {
-        "learner.algorithm.policy_loss": "neurd",
-        "learner.algorithm.trace_decay": 0.9,
-        "learner.algorithm.momentum": 0.0,
-    }
 
 
 def self_play() -> Layer:
@@ -98,7 +86,26 @@ def psro() -> Layer:
     return {"league.matchmaker": "psro", "league.window": 32, "league.evaluate_share": 0.3}
 
 
-PRESETS: Mapping[str, Callable[[], Layer]] = {preset.__name__: preset for preset in (impala, rnad)}
+PRESETS: Mapping[str, Callable[[], Layer]] = {
+    system.__name__: system
+    for system in (
+        systems.impala,
+        systems.appo,
+        systems.impact,
+        systems.a3c,
+        systems.batched_a2c,
+        systems.ppo,
+        systems.dppo,
+        systems.dd_ppo,
+        systems.dqn,
+        systems.gorila,
+        systems.ape_x,
+        systems.r2d2,
+        systems.seed,
+        systems.seed_r2d2,
+        systems.rnad,
+    )
+}
 """How players learn."""
 LEAGUES: Mapping[str, Callable[[], Layer]] = {
     rule.__name__: rule
@@ -141,7 +148,21 @@ def build(
         plain = overlay(RunConfig, plain, layer)
     plain = overlay(RunConfig, plain, file or {})
     config = from_plain(RunConfig, overlay(RunConfig, plain, flags or {}))
-    return replace(config, league=replace(config.league, scripted=expand(config.league.scripted)))
+    return replace(
+        config,
+        league=replace(config.league, scripted=expand(config.league.scripted)),
+        learner=_of_all_copies(config.learner, config.rollout.copies),
+        variants={
+            name: _of_all_copies(variant, config.rollout.copies) for name, variant in config.variants.items()
+        },
+    )
+
+
+def _of_all_copies(learner: LearnerConfig, copies: int) -> LearnerConfig:
+    """With a batch of 0 replaced by what it stands for."""
+    if learner.algorithm.batch:
+        return learner
+    return replace(learner, algorithm=replace(learner.algorithm, batch=copies))
 
 
 def _named(option: str, name: str, known: Mapping[str, Callable[[], Layer]]) -> Callable[[], Layer]:

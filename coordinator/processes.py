@@ -7,27 +7,33 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
 
-from coordinator.config import RunConfig
+from coordinator.config import Inference, RunConfig
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
 from league.pbt import Turn
 from league.players import Player
 
 if TYPE_CHECKING:
+    from agents.stages import Stages
     from agents.trajectory import Trajectory
+    from agents.update import Proposal
     from coordinator.actor_loop import ActorLoop
+    from coordinator.inference_link import Address
+    from coordinator.inference_server import InferenceServer
     from coordinator.learner_loop import Progress, Published, Shipment
     from coordinator.learners import Frozen
+    from coordinator.shipping import Exchange
     from coordinator.window import Parcel, Window, WindowLayout
 
-    Parcels = list[tuple[str, Parcel | Trajectory]]
+    Parcels = list[tuple[str, Parcel | Trajectory | Proposal]]
+    MakeExchange = Callable[[Stages, Callable[[], bool]], Exchange]
 
 
 class LearnerProcess:
@@ -47,6 +53,9 @@ class LearnerProcess:
 
         clear_leftovers()
         self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder, core=core)
+        self._server: InferenceServer | None = None
+        if config.runtime.inference is Inference.CENTRAL:
+            self._server = self._serve(config, spec, players)
         self._windows: dict[str, tuple[str, Window]] = {}
         """Actor's place -> who fills it, and its window: a successor's takes the place of a dead one's."""
 
@@ -78,8 +87,13 @@ class LearnerProcess:
                 deliveries.append(Delivery(name, batch))
         return self._loop.submit(deliveries, known)
 
+    def inference(self) -> Address | None:
+        """Where players that learn decide; None where that is at the actors."""
+        return None if self._server is None else self._server.address
+
     def progress(self) -> Progress:
-        return self._loop.progress()
+        progress = self._loop.progress()
+        return progress if self._server is None else progress._replace(traffic=self._server.traffic())
 
     def freeze(self, name: str) -> Frozen:
         return self._loop.freeze(name)
@@ -97,7 +111,27 @@ class LearnerProcess:
         self._loop.prune(keep)
 
     def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
         self._loop.stop()
+
+    def _serve(self, config: RunConfig, spec: GameSpec, players: Mapping[str, Player]) -> InferenceServer:
+        """Decide for all actors from now on, by the newest weights."""
+        from coordinator.inference_server import InferenceServer
+        from coordinator.learner_loop import Delivery
+
+        loop = self._loop
+        host = None if config.runtime.address == "local" else ray.util.get_node_ip_address()
+        server = InferenceServer(
+            config,
+            spec,
+            players,
+            lambda full: loop.submit([Delivery(*one) for one in full], None),
+            loop.fail,
+            host,
+        )
+        loop.listen("inference", server.load)
+        return server
 
 
 class ActorProcess:
@@ -124,8 +158,18 @@ class ActorProcess:
             players,
             Store.connect(url, namespace),
             SnapshotStore(folder / "snapshots"),
-            RayLink(LEARNER, owner),
+            self._make_exchange(config, owner, players),
         )
+
+    @staticmethod
+    def _make_exchange(config: RunConfig, owner: str, players: Mapping[str, Player]) -> MakeExchange:
+        if config.runtime.inference is Inference.CENTRAL:
+            from coordinator.inference_link import InferenceLink
+
+            return partial(InferenceLink, config, owner, players, Finder(LEARNER).look)
+        from coordinator.shipping import Shipping
+
+        return partial(Shipping, config, players, RayLink(LEARNER, owner))
 
     def run(self) -> None:
         from agents.machine import keep_to
@@ -146,8 +190,30 @@ LEARNER = "learner"
 """Name of the learner process within the run's Ray namespace."""
 
 
+class Finder:
+    """Asks the learner process, whichever it is now, where the inference server listens."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._asked: Any = None
+
+    def look(self) -> Address | None:
+        """Where it is, once that is known; None while it is not. Waits for nobody."""
+        try:
+            if self._asked is None:
+                self._asked = ray.get_actor(self._name).inference.remote()
+            if not ray.wait([self._asked], timeout=0)[0]:
+                return None
+            asked, self._asked = self._asked, None
+            address: Address | None = ray.get(asked)
+            return address
+        except (ValueError, ray.exceptions.RayActorError):  # it died, and is not up again
+            self._asked = None
+            return None
+
+
 class RayLink:
-    """How an actor reaches the learner process; see `actor_loop.LearnerLink`.
+    """How an actor reaches the learner process; see `shipping.LearnerLink`.
 
     Calls go by Ray. On one machine they only say where batches lie in the actor's window, and weights come
     over its board; between machines both travel with the calls.
@@ -168,13 +234,18 @@ class RayLink:
 
     def send(self, shipment: Shipment, known: Mapping[str, int]) -> None:
         """Begin to hand a shipment over. Where there is no learner process now, the shipment is lost."""
+        from agents.trajectory import Trajectory
+
         try:
             if self._handle is None:
                 self._handle = ray.get_actor(self._name)
-            if shipment and not self._asked:
-                self._offer_window(shipment[0][1])
+            if shipment and not self._asked and isinstance(first := shipment[0][1], Trajectory):
+                self._offer_window(first)
             window, self._seen = self._window, dict(known)
-            parcels = [(name, (window.put(batch) if window else None) or batch) for name, batch in shipment]
+            parcels = [
+                (name, (window.put(batch) if window and isinstance(batch, Trajectory) else None) or batch)
+                for name, batch in shipment
+            ]
             wanted = dict(known) if window is None else None
             self._flight.append(self._handle.submit.remote(self._owner, parcels, wanted))
         except ValueError:  # nobody bears the name: it died, and is not up again
@@ -188,6 +259,7 @@ class RayLink:
         # Asking Ray takes longer than a step of many games: only where the answer matters.
         if self._flight and (wait or self._window is None or len(self._flight) > 1):
             done, self._flight = ray.wait(self._flight, num_returns=1, timeout=wait)
+            self._next_look = 0.0 if done else self._next_look
             for ref in done:
                 try:
                     news.update(ray.get(ref, timeout=10))

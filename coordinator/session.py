@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from coordinator.coordinator import Coordinator
-from coordinator.figures import Figures, Shares, mean_shares, rounded
+from coordinator.figures import Figures, Shares, Traffic, mean_shares, rounded
 from coordinator.metrics import Metrics
 from coordinator.report import Frame, frame
 from coordinator.store import Store
@@ -177,6 +177,11 @@ class Session:
             if f.skipped:
                 self.note(f"{name}: {f.skipped} updates skipped, their loss or gradient was not finite")
             self._latest.update({f"{name}/{key}": value for key, value in f.means().items()})
+
+    def served(self, traffic: Traffic | None) -> None:
+        """What went through the inference server since the last call; None where there is none."""
+        if traffic is not None:
+            self._latest.update(traffic.means())
 
     def spent(self, process: str, shares: Shares) -> None:
         """What the `actor` or the `learner` was busy with lately; nothing where it does not say."""

@@ -3,6 +3,7 @@
     connect_four  kuhn  leduc  …          built in, `league envs` lists them
     matrix:NAME                           one-shot matrix games, `envs.matrix.MATRICES`
     repeated_rps:N                        rock, paper, scissors, N throws an episode
+    recall:N                              a cue that is asked for N steps later
     pettingzoo:FAMILY/NAME[_vN]           `pettingzoo.make`; parallel where the environment offers it
     mpe2:NAME[_vN]                        the particle environments, also `pettingzoo:mpe/NAME`
     gymnasium:ID                          `gymnasium.make`
@@ -33,6 +34,7 @@ from envs.game import Game, GameError
 from envs.kuhn import Kuhn
 from envs.leduc import Leduc
 from envs.matrix import MATRICES, MatrixGame
+from envs.recall import Recall
 from envs.repeated_rps import RepeatedRps
 from envs.tictactoe import TicTacToe
 from envs.two_step import TwoStep
@@ -43,6 +45,7 @@ _BUILT_IN: dict[str, tuple[Callable[[int], Game], str]] = {
     "kuhn": (Kuhn, "Kuhn poker: three cards, one bet"),
     "leduc": (Leduc, "Leduc hold'em: six cards, two rounds of bets"),
     "repeated_rps": (RepeatedRps, "rock, paper, scissors, 1000 throws; repeated_rps:N for N throws"),
+    "recall": (Recall, "a cue, asked for after 8 steps; recall:N for N: it takes a memory"),
     "two_step": (TwoStep, "two-step cooperative game (QMIX): best return 8"),
 }
 _VERSION = re.compile(r"[_-]v(\d+)$")
@@ -85,6 +88,10 @@ def make_game(name: str, copies: int, *, teams: str = "auto") -> Game:
             if not _COUNT.fullmatch(rest):
                 raise GameError(f"{name}: repeated_rps:N needs N >= 1 throws, as in 'repeated_rps:200'")
             return RepeatedRps(copies, int(rest))
+        case "recall":
+            if not rest.isascii() or not rest.isdigit() or len(rest) > 9:
+                raise GameError(f"{name}: recall:N needs N >= 0 steps between, as in 'recall:20'")
+            return Recall(copies, int(rest))
         case "gymnasium":
             return _gymnasium(name, rest, copies)
         case "mpe2":

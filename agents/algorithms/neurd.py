@@ -12,15 +12,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.algorithms.impala import Batch, Gradient, Losses, advantages, unless_all, with_bootstrap_row
-from agents.config import ImpalaConfig
+from agents.algorithms.advantages import Batch, Gradient, Losses, advantages, unless_all, with_bootstrap_row
+from agents.algorithms.config import AlgorithmConfig
 from agents.distributions import Categorical
 from agents.losses import Reduction, baseline_loss, neurd_direction, neurd_gradient, neurd_loss, reduce, weigh
 
 
 @torch.no_grad()
 def neurd(
-    config: ImpalaConfig,
+    config: AlgorithmConfig,
     distribution: Categorical,
     parameters: Tensor,
     values: Tensor,
@@ -60,6 +60,7 @@ def neurd(
         value=value,
         entropy=reduce(-(log_policies.exp() * log_policies).sum(-1), Reduction.MEAN, decided),
         rho=reduce(log_rhos.exp().clamp(max=config.rho_bar), Reduction.MEAN, decided),
+        divergence=torch.zeros(()),
     )
     for_parameters = shares[..., None] * neurd_gradient(directions=directions, mask=mask)
     return losses, Gradient(with_bootstrap_row(for_parameters), with_bootstrap_row(for_values))

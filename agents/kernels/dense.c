@@ -8,7 +8,7 @@ int dense_works(void) { return __builtin_cpu_supports("avx512bf16") && __builtin
 
 /* Weights [out, in] of float32 -> pairs of inputs [in / 2, out], and pairs of outputs [out / 2, in]; rows padded
    to whole registers, zeros beyond. */
-TARGET void dense_pack(const float *weight, int64_t out, int64_t in, int32_t *by_input, int32_t *by_output) {
+TARGET void dense_pack(const float *weight, int64_t out, int64_t in, pair *by_input, pair *by_output) {
     int64_t wide_out = WHOLE(out), wide_in = WHOLE(in);
     half *forward = (half *)by_input, *back = (half *)by_output;
     memset(by_input, 0, EVEN(in) / 2 * wide_out * 4);
@@ -76,7 +76,7 @@ TARGET void dense_backward(const Call *call) {
     const Net *net = &call->net;
     int64_t width = widest(net), out = net->widths[net->layers];
     half input[BLOCK * EVEN(net->widths[0])], gradient[2][BLOCK * width], *hidden[net->layers];
-    int32_t of_gradient[BLOCK / 2 * width], of_input[BLOCK / 2 * width];
+    pair of_gradient[BLOCK / 2 * width], of_input[BLOCK / 2 * width];
     Room room = {{gradient[0], gradient[1]}, of_gradient, of_input};
     for (int64_t from = 0; from < call->rows; from += BLOCK) {
         int64_t rows = call->rows - from < BLOCK ? call->rows - from : BLOCK;

@@ -24,6 +24,7 @@
 #define WHOLE(n) (((n) + 15) & ~(int64_t)15)
 
 typedef uint16_t half;
+typedef int32_t pair __attribute__((may_alias)); /* two of them, read out of an array of halves */
 
 INLINE half half_of(float x) {
     union { float f; uint32_t i; } bits = {x};
@@ -33,7 +34,7 @@ INLINE half half_of(float x) {
 
 /* sum[r][v] = sum over k of a[r][k] . b[k][v], R rows and V registers of 16 columns; `a_row` and `a_step` are the
    pairs from one row, and from one k, to the next; b has `b_row` pairs in a row. */
-INLINE void product(const int R, const int V, const int32_t *a, int64_t a_row, int64_t a_step, const int32_t *b,
+INLINE void product(const int R, const int V, const pair *a, int64_t a_row, int64_t a_step, const pair *b,
                     int64_t b_row, int64_t pairs, __m512 (*sum)[8]) {
     for (int r = 0; r < R; r++)
         for (int v = 0; v < V; v++) sum[r][v] = _mm512_setzero_ps();
@@ -100,7 +101,7 @@ INLINE void put(const int R, const int V, __m512 (*sum)[8], const To *to, int64_
         STRIP(3, V) STRIP(2, V) STRIP(1, V) break;                                                               \
     }
 
-TARGET static void multiply(const int32_t *a, int64_t a_row, int64_t a_step, int64_t rows, const int32_t *b,
+TARGET static void multiply(const pair *a, int64_t a_row, int64_t a_step, int64_t rows, const pair *b,
                             int64_t b_row, int64_t pairs, const To *to) {
     for (int64_t column = 0; column < to->columns; column += TILE) {
         int64_t left = to->columns - column;
@@ -111,13 +112,13 @@ TARGET static void multiply(const int32_t *a, int64_t a_row, int64_t a_step, int
 }
 
 /* [rows, width] numbers -> pairs of rows [rows / 2, padded], zeros beyond. */
-INLINE void pair_rows(const half *restrict x, int64_t stride, int64_t rows, int64_t width, int32_t *restrict pairs,
+INLINE void pair_rows(const half *restrict x, int64_t stride, int64_t rows, int64_t width, pair *restrict pairs,
                       int64_t padded) {
     for (int64_t p = 0; p < (rows + 1) / 2; p++) {
         const half *low = x + 2 * p * stride, *high = low + stride;
-        int32_t *to = pairs + p * padded;
+        pair *to = pairs + p * padded;
         if (2 * p + 1 < rows)
-            for (int64_t c = 0; c < width; c++) to[c] = (int32_t)(low[c] | (uint32_t)high[c] << 16);
+            for (int64_t c = 0; c < width; c++) to[c] = (pair)(low[c] | (uint32_t)high[c] << 16);
         else
             for (int64_t c = 0; c < width; c++) to[c] = low[c];
         for (int64_t c = width; c < padded; c++) to[c] = 0;
@@ -139,8 +140,8 @@ INLINE void read_bytes(const uint8_t *from, int64_t width, half *to) {
 typedef struct {
     int64_t layers;
     const int64_t *widths;           /* [layers + 1]: of x, and of what every layer gives; those between are even */
-    const int32_t *const *by_input;  /* weights of each layer, as dense_pack leaves them */
-    const int32_t *const *by_output;
+    const pair *const *by_input;     /* weights of each layer, as dense_pack leaves them */
+    const pair *const *by_output;
     const float *const *biases;
     int64_t relu_last;               /* whether a ReLU follows the last layer as well */
 } Net;
@@ -159,7 +160,7 @@ INLINE void forward_block(const Net *net, int64_t rows, const half *input, half 
         To to = {.kind = HIDDEN, .bias = net->biases[i], .to_row = width, .columns = width};
         if (last) to.kind = net->relu_last ? LAST_RELU : LAST, to.floats = out;
         else to.halves = hidden[i];
-        multiply((const int32_t *)a, EVEN(in) / 2, 1, rows, net->by_input[i], WHOLE(width), EVEN(in) / 2, &to);
+        multiply((const pair *)a, EVEN(in) / 2, 1, rows, net->by_input[i], WHOLE(width), EVEN(in) / 2, &to);
         a = to.halves;
     }
 }
@@ -167,8 +168,8 @@ INLINE void forward_block(const Net *net, int64_t rows, const half *input, half 
 /* Room for backward_block, of `rows` rows: gradients of two layers, and pairs of rows. */
 typedef struct {
     half *gradient[2];      /* [rows, even width]; the first holds the gradient for out, which is overwritten */
-    int32_t *of_gradient;   /* [rows / 2, whole width], as the next */
-    int32_t *of_input;
+    pair *of_gradient;      /* [rows / 2, whole width], as the next */
+    pair *of_input;
 } Room;
 
 /* Adds to the gradients of every weight and bias; writes for_x [rows, widths[0]] if there is one. */
@@ -190,7 +191,7 @@ INLINE void backward_block(const Net *net, int64_t rows, const half *input, half
         if (!i && !for_x) break;
         half *before = i ? room->gradient[g == room->gradient[0]] : for_x;
         To back = {.kind = BACK, .active = i ? h : 0, .halves = before, .to_row = in, .columns = in};
-        multiply((const int32_t *)g, EVEN(out) / 2, 1, rows, net->by_output[i], WHOLE(in), EVEN(out) / 2, &back);
+        multiply((const pair *)g, EVEN(out) / 2, 1, rows, net->by_output[i], WHOLE(in), EVEN(out) / 2, &back);
         g = before;
     }
 }

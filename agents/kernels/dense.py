@@ -66,7 +66,8 @@ class Packed:
             self._by_input.append(torch.empty(-(-width // 2), _whole(out), dtype=torch.int32))
             self._by_output.append(torch.empty(-(-out // 2), _whole(width), dtype=torch.int32))
             there, back = self._by_input[-1].data_ptr(), self._by_output[-1].data_ptr()
-            _pack(weight.detach().contiguous().data_ptr(), out, width, there, back)
+            dense = weight.detach().contiguous()  # a name, so that it lives as long as the call
+            _pack(dense.data_ptr(), out, width, there, back)
         self._biases = [bias.detach().float().clone() for _, bias in layers]
         self._arrays: tuple[ctypes.Array[Any], ...] = (
             (INTEGER * len(self.widths))(*self.widths),
@@ -92,8 +93,9 @@ class Packed:
         """[N, in] of any dtype -> float32 [N, out], and x and what hidden layers give, for `backward`.
 
         Bytes are read as they are, anything else is rounded to bfloat16. Without `keep` nothing is kept.
+        Raises ValueError where x has other widths than the first layer.
         """
-        x = _readable(x)
+        x = _readable(x, self.widths[0])
         out = torch.empty(len(x), self.widths[-1])
         hidden = [torch.empty(len(x), w, dtype=torch.bfloat16) for w in self.widths[1:-1]] if keep else []
         array = addresses(hidden)
@@ -145,8 +147,9 @@ def forward_each(nets: Sequence[Packed], x: Tensor, spans: Sequence[slice]) -> T
     """What several networks of the same widths give, each for its own rows: float32 [n, out], in their order.
 
     x: [N, in] of any dtype, as for `forward`. spans: rows of x, with start and stop, for each network.
+    Raises ValueError where x has other widths than their first layer.
     """
-    x = _readable(x)
+    x = _readable(x, nets[0].widths[0])
     first = [span.start for span in spans]
     rows = [span.stop - span.start for span in spans]
     out = torch.empty(sum(rows), nets[0].widths[-1])
@@ -159,8 +162,10 @@ def forward_each(nets: Sequence[Packed], x: Tensor, spans: Sequence[slice]) -> T
     return out
 
 
-def _readable(x: Tensor) -> Tensor:
-    """Bytes that count, or bfloat16, in dense rows."""
+def _readable(x: Tensor, width: int) -> Tensor:
+    """Bytes that count, or bfloat16, in dense rows: what C takes for [N, width] without looking."""
+    if x.shape[1] != width:
+        raise ValueError(f"rows must be {width} numbers wide, not {x.shape[1]}")
     if x.dtype not in (torch.uint8, torch.bool, torch.bfloat16):
         x = x.to(torch.bfloat16)
     return x if x.stride(1) == 1 else x.contiguous()

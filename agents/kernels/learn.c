@@ -74,13 +74,20 @@ TARGET static void *claim(const Batch *batch, Scratch *s) {
     return all;
 }
 
+/* From wherever it lies: records may come from a file, or from a message. */
+INLINE float float_at(const char *from) {
+    float x;
+    memcpy(&x, from, sizeof(x));
+    return x;
+}
+
 /* Numbers that are seen -> bfloat16, `to` of an even width. */
 INLINE void read_seen(const char *from, int64_t bytes, int64_t width, half *to) {
     if (bytes) {
         read_bytes((const uint8_t *)from, width, to);
         return;
     }
-    for (int64_t c = 0; c < width; c++) to[c] = half_of(((const float *)from)[c]);
+    for (int64_t c = 0; c < width; c++) to[c] = half_of(float_at(from + c * sizeof(float)));
     if (width % 2) to[width] = 0;
 }
 
@@ -95,10 +102,12 @@ INLINE void read_columns(const Batch *batch, int64_t from, int64_t lanes, Scratc
             read_seen(batch->observation + at, batch->bytes, width, s->input + row * EVEN(width));
             if (wide) read_seen(batch->state + at, batch->state_bytes, wide, s->state + row * EVEN(wide));
             memcpy(s->mask + row * choices, batch->mask + at, choices);
-            s->action[row] = (int32_t)*(const int64_t *)(batch->action + at);
-            s->log_prob[row] = *(const float *)(batch->log_prob + at);
+            int64_t action;
+            memcpy(&action, batch->action + at, sizeof(action));
+            s->action[row] = (int32_t)action;
+            s->log_prob[row] = float_at(batch->log_prob + at);
             s->acting[row] = t < batch->steps && lane < lanes && batch->acting[at];
-            float reward = *(const float *)(batch->reward + at), most = batch->reward_clip;
+            float reward = float_at(batch->reward + at), most = batch->reward_clip;
             if (most > 0.0f) reward = reward > most ? most : reward < -most ? -most : reward;
             s->reward[row] = reward;
             s->discount[row] = batch->terminated[at] ? 0.0f : batch->discount;
@@ -117,7 +126,7 @@ INLINE void read_policy(const Batch *batch, Scratch *s, float (*x)[LANES], float
             for (int lane = 0; lane < LANES; lane++)
                 mean[lane] += weights[c][lane] > 0.0f ? weights[c][lane] * x[c][lane] : 0.0f;
         for (int64_t lane = 0; lane < LANES; lane++) {
-            float log_prob = x[s->action[row + lane]][lane] - log_total[lane];
+            float log_prob = chosen_of(x, choices, s->action[row + lane], lane) - log_total[lane];
             s->entropy[row + lane] = log_total[lane] - mean[lane] / total[lane];
             s->log_rho[row + lane] = s->acting[row + lane] ? log_prob - s->log_prob[row + lane] : 0.0f;
             s->log_prob[row + lane] = log_prob;

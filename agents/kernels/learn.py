@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.config import ImpalaConfig, PolicyLoss
+from agents.algorithms.config import AlgorithmConfig, PolicyLoss
 from agents.kernels.compiled import FLOAT, INTEGER, LIBRARY, POINTER
 from agents.kernels.dense import WORKS, Net, Packed, addresses
 from agents.trajectory import Records
@@ -75,9 +75,10 @@ def serves(rows: Records, nets: Nets) -> bool:
         and action.shape == (1,)
         and action.base == np.int64
         and mask.shape[0] == 1
-        and all(_reads(kinds["observation"], net) for net in (nets.policy, nets.magnet) if net)
-        and all(net.widths[-1] == given for net in (nets.policy, nets.magnet) if net)
-        and (nets.critic is None or _reads(kinds["state"], nets.critic))
+        and _reads(kinds["observation"], nets.policy)
+        and nets.policy.widths[-1] == given
+        and (nets.magnet is None or nets.magnet.widths == nets.policy.widths)
+        and (nets.critic is None or (_reads(kinds["state"], nets.critic) and nets.critic.widths[-1] == 1))
     )
 
 
@@ -88,7 +89,9 @@ def _reads(seen: np.dtype[Any], net: Packed) -> bool:
     return seen.base in kinds and size == net.widths[0] and len(net.widths) - 1 <= MOST_LAYERS
 
 
-def learn(config: ImpalaConfig, rows: Records, nets: Nets, *, entropy_cost: float, scale: float) -> Learned:
+def learn(
+    config: AlgorithmConfig, rows: Records, nets: Nets, *, entropy_cost: float, scale: float
+) -> Learned:
     """Forward, V-trace, the loss's gradient and backward, of columns [T+1, B] in whatever stride they lie.
 
     scale: 1 / decisions of the whole batch of which this may be a part.

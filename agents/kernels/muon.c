@@ -43,9 +43,9 @@ INLINE double look_ahead(const Step *step, int lies, int64_t more, float *x) {
 }
 
 /* to [rows, columns] += a [rows, sum], as bfloat16 in rows, times b, as pairs of rows. */
-INLINE void add_product(const half *a, int64_t rows, int64_t sum, const int32_t *b, int64_t columns, float *to) {
+INLINE void add_product(const half *a, int64_t rows, int64_t sum, const pair *b, int64_t columns, float *to) {
     To where = {.kind = WEIGHTS, .floats = to, .to_row = columns, .columns = columns};
-    multiply((const int32_t *)a, EVEN(sum) / 2, 1, rows, b, WHOLE(columns), EVEN(sum) / 2, &where);
+    multiply((const pair *)a, EVEN(sum) / 2, 1, rows, b, WHOLE(columns), EVEN(sum) / 2, &where);
 }
 
 /* Returns 0, or 1 where there is no memory; then nothing was changed. */
@@ -60,8 +60,8 @@ TARGET int muon_step(const Step *step) {
     CLAIM(x, float, less * more);
     CLAIM(gram, float, less * less);
     CLAIM(mix, float, less * less);
-    CLAIM(across, int32_t, EVEN(more) / 2 * WHOLE(less));
-    CLAIM(down, int32_t, EVEN(less) / 2 * wide);
+    CLAIM(across, pair, EVEN(more) / 2 * WHOLE(less));
+    CLAIM(down, pair, EVEN(less) / 2 * wide);
     CLAIM(half_x, half, less * EVEN(more));
     CLAIM(half_square, half, less * EVEN(less));
     float by = (float)(1.0 / (look_ahead(step, lies, more, x) + 1e-7));
@@ -69,7 +69,7 @@ TARGET int muon_step(const Step *step) {
         halve(x, by, less, more, half_x);
         for (int64_t r = 0; r < less; r++)
             for (int64_t p = 0; p < EVEN(more) / 2; p++)
-                across[p * WHOLE(less) + r] = ((const int32_t *)half_x)[r * (EVEN(more) / 2) + p];
+                across[p * WHOLE(less) + r] = ((const pair *)half_x)[r * (EVEN(more) / 2) + p];
         memset(gram, 0, less * less * sizeof(float));
         add_product(half_x, less, more, across, less, gram);
         halve(gram, 1.0f, less, less, half_square);

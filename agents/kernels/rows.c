@@ -50,7 +50,7 @@ FAST void categorical_evaluate(const float *logits, int64_t stride, const uint8_
             for (int lane = 0; lane < LANES; lane++)
                 mean[lane] += weights[c][lane] > 0.0f ? weights[c][lane] * x[c][lane] : 0.0f;
         for (int64_t lane = 0; lane < rows; lane++) {
-            log_prob[at + lane] = x[action[(at + lane) * action_stride]][lane] - log_total[lane];
+            log_prob[at + lane] = chosen_of(x, choices, action[(at + lane) * action_stride], lane) - log_total[lane];
             entropy[at + lane] = log_total[lane] - mean[lane] / total[lane];
         }
     }

@@ -25,11 +25,11 @@ ROW_INLINE float exp_of(float x) {
     y = y * rest + 1.6666665459e-1f;
     y = y * rest + 5.0000001201e-1f;
     y = y * rest * rest + rest + 1.0f;
-    union { int32_t i; float f; } power = {((int32_t)whole + 127) << 23};
+    union { uint32_t i; float f; } power = {(uint32_t)((int32_t)whole + 127) << 23};
     return x < -87.0f ? 0.0f : y * power.f;
 }
 
-/* ln(x) for normal x > 0, within 2 ulp. */
+/* ln(x) for normal x > 0, within 2 ulp; a NaN stays one. */
 ROW_INLINE float log_of(float x) {
     union { float f; int32_t i; } bits = {x};
     int32_t exponent = ((bits.i - 0x3f3504f3) >> 23); /* so that the rest lies in [sqrt(1/2), sqrt(2)) */
@@ -45,7 +45,7 @@ ROW_INLINE float log_of(float x) {
     y = y * f - 2.4999993993e-1f;
     y = y * f + 3.3333331174e-1f;
     y = y * f * z - 2.12194440e-4f * e - 0.5f * z;
-    return f + y + 0.693359375f * e;
+    return x == x ? f + y + 0.693359375f * e : x;
 }
 
 /* Softmax of the legal choices of `rows` <= LANES rows: weights [choices][LANES] before they are divided by
@@ -67,6 +67,11 @@ ROW_INLINE void softmax(const float *logits, int64_t stride, const uint8_t *mask
             weights[c][lane] = exp_of(x[c][lane]);
             total[lane] += weights[c][lane];
         }
+}
+
+/* What softmax left for a choice of one lane; NaN for a choice that there is not. */
+ROW_INLINE float chosen_of(float (*x)[LANES], int64_t choices, int64_t choice, int64_t lane) {
+    return (uint64_t)choice < (uint64_t)choices ? x[choice][lane] : __builtin_nanf("");
 }
 
 typedef struct {

@@ -15,11 +15,18 @@ _evaluate_gradient = function(
     "categorical_gradient", *_ROWS, *[POINTER, INTEGER, POINTER, POINTER, INTEGER, INTEGER, POINTER]
 )
 _vtrace = function("vtrace", *[POINTER] * 6, *[FLOAT] * 4, INTEGER, INTEGER, POINTER, POINTER)
+MOST_CHOICES = 1 << 14
+"""Sixteen rows of them lie on the stack, twice, and take 2 MB of the usual 8 then."""
 
 
 def serve(*tensors: Tensor) -> bool:
     """Whether the functions below can work on these: float32 in this machine's memory, and C was compiled."""
     return LIBRARY is not None and all(t.dtype is torch.float32 and t.is_cpu for t in tensors)
+
+
+def serve_choices(logits: Tensor) -> bool:
+    """The same of logits [..., A]; there are no more than `MOST_CHOICES`."""
+    return serve(logits) and logits.shape[-1] <= MOST_CHOICES
 
 
 def sample(logits: Tensor, mask: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.config import ImpalaConfig, OptimizerKind
+from agents.algorithms.config import AlgorithmConfig, OptimizerKind
 from tests.agents.test_learner import SMALL, a_learner, some_columns
 
 AVERAGED = replace(SMALL, algorithm=replace(SMALL.algorithm, averaging=0.9))
@@ -58,4 +58,4 @@ def test_a_mean_handed_out_is_a_copy() -> None:
 @pytest.mark.parametrize("averaging", [-0.1, 1.0])
 def test_averaging_out_of_range_is_refused_with_the_number(averaging: float) -> None:
     with pytest.raises(ValueError, match=f"averaging is {averaging}"):
-        ImpalaConfig(averaging=averaging)
+        AlgorithmConfig(averaging=averaging)

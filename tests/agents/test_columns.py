@@ -23,9 +23,12 @@ KNOWN_AT_ONCE = set(TIMED) - {"reward", "terminated"}
 """What a row holds from the moment it is written; the rest comes until the next."""
 
 
-def columns(streams: int, unroll: int, batch: int, *, state: bool = False, core: int = 0) -> Columns:
-    places = np.arange(streams)[:, None]
-    return Columns(SPEC, places=places, unroll=unroll, batch=batch, state=state, core=core)
+def columns(streams: int, unroll: int, batch: int, *, core: int = 0, everything: bool = False) -> Columns:
+    """everything: whether all that may be kept is."""
+    places, core = np.arange(streams)[:, None], core or int(everything)
+    return Columns(
+        SPEC, places=places, unroll=unroll, batch=batch, state=everything, core=core, values=everything
+    )
 
 
 def decide(table: Columns, streams: list[int], now: int, version: int = 0, *, at_once: bool = True) -> None:
@@ -35,18 +38,19 @@ def decide(table: Columns, streams: list[int], now: int, version: int = 0, *, at
     state = np.full((len(who), 1), now)
     observation = np.stack([who, np.full_like(who, now)], axis=1)
     decided = (observation, np.ones((len(who), 3), bool), who % 3, -(now + who / 8))
+    q = np.stack([who, np.full_like(who, now)], axis=1) / 4
     if at_once:
-        table.add(who, version, *decided, state, core)
+        table.add(who, version, *decided, state, core, q)
     else:
         rows = table.begin_row(who, version, state, core)
-        table.write(rows, who, 0, *decided)
+        table.write(rows, who, 0, *decided, q)
         table.end_row(rows, who)
 
 
 def test_columns_overlap_by_one_row_whatever_pauses_between() -> None:
     """Streams act at random; a column of each is followed by one that begins with its last row."""
     generator = np.random.default_rng(0)
-    table, last = columns(5, unroll=3, batch=1, state=True, core=1), {}
+    table, last = columns(5, unroll=3, batch=1, everything=True), {}
     followed = 0
     for now in range(200):
         who = np.flatnonzero(generator.random(5) < [0.05, 0.2, 0.5, 0.9, 1.0]).tolist()
@@ -72,7 +76,7 @@ def test_columns_overlap_by_one_row_whatever_pauses_between() -> None:
 
 @pytest.mark.parametrize("columns_taken", [np.array([True, False, True]), slice(1, 3)])
 def test_selected_columns_keep_every_field(columns_taken: slice) -> None:
-    table = columns(3, unroll=2, batch=3, state=True, core=1)
+    table = columns(3, unroll=2, batch=3, everything=True)
     for now in range(3):
         decide(table, [0, 1, 2], now)
     (whole,) = table.take()
@@ -86,7 +90,7 @@ def test_selected_columns_keep_every_field(columns_taken: slice) -> None:
 
 
 def test_a_row_written_at_once_is_that_written_in_parts() -> None:
-    tables = [columns(3, unroll=2, batch=2, state=True, core=1) for _ in range(2)]
+    tables = [columns(3, unroll=2, batch=2, everything=True) for _ in range(2)]
     for now, who in enumerate([[0, 1], [2], [0, 1, 2], [1, 0], [2, 1], [0, 2], [1, 2], [0], [1]]):
         for at_once, table in enumerate(tables):
             decide(table, who, now, version=now, at_once=bool(at_once))
@@ -98,6 +102,28 @@ def test_a_row_written_at_once_is_that_written_in_parts() -> None:
     for one, other in zip(left, right, strict=True):
         for name in (*TIMED, "place", "core"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_values_are_kept_beside_the_decision_and_are_zero_where_there_are_none(at_once: bool) -> None:
+    table, only = columns(1, unroll=3, batch=1, everything=True), np.array([0])
+    for now in range(1, 8):
+        decide(table, [0], now, at_once=at_once)
+        if now == 5:
+            table.truncate(only, np.ones((1, 1, 2), int), np.ones((1, 1), bool), np.ones((1, 1)))
+    decided = np.zeros((1, 2)), np.ones((1, 3), bool), np.zeros(1), np.zeros(1)
+    table.add(only, 0, *decided)  # by one that knows no values
+    kept = [column.q[:, 0, 0, 1].tolist() for column in table.take() if column.q is not None]
+    assert kept == [[0.25, 0.5, 0.75, 1.0], [1.0, 1.25, 0.0, 1.5]]
+    for now in range(9, 10):
+        decide(table, [0], now, at_once=at_once)
+    (column,) = table.take()
+    assert column.q is not None
+    assert column.q[:, 0, 0, 1].tolist() == [1.5, 1.75, 0.0, 2.25]
+    plain = columns(1, unroll=1, batch=1)
+    decide(plain, [0], 1, at_once=at_once)
+    decide(plain, [0], 2, at_once=at_once)
+    assert plain.take()[0].q is None
 
 
 def test_rewards_go_to_the_pending_decision_alone() -> None:
@@ -138,7 +164,7 @@ def test_ending_what_has_not_begun_changes_nothing() -> None:
 
 
 def test_truncation_appends_a_row_to_those_that_await_something() -> None:
-    table = columns(3, unroll=2, batch=1, state=True, core=1)
+    table = columns(3, unroll=2, batch=1, everything=True)
     decide(table, [0, 2], 0, version=4)
     final = np.array([[[0, 9]], [[1, 9]], [[2, 9]]])
     state, core = np.array([[70], [71], [72]]), np.array([60, 61, 62], np.float32)
@@ -198,11 +224,11 @@ def test_forgetting_leaves_no_trace() -> None:
             decide(table, [0, 1], now)
         return table.take()
 
-    table = columns(2, unroll=2, batch=2, state=True)
+    table = columns(2, unroll=2, batch=2, everything=True)
     for now in range(50, 60):
         decide(table, [1] if now % 2 else [0, 1], now, version=9)
     table.forget()
-    again, new = filled(table), filled(columns(2, unroll=2, batch=2, state=True))
+    again, new = filled(table), filled(columns(2, unroll=2, batch=2, everything=True))
     assert len(again) == len(new) > 1
     for left, right in zip(again, new, strict=True):
         for name in TIMED:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig
+from agents.algorithms.config import AlgorithmConfig
+from agents.config import Cooperation, LearnerConfig, NetworkConfig
 from agents.learner import Learner
 from tests.agents.test_learner import SMALL, a_learner, everything, same, some_columns
 from tests.agents.test_reset import CONFIGS, acted_by, learned
@@ -76,16 +77,16 @@ def test_a_tuned_schedule_is_that_of_a_configuration_in_proportion(steps: int) -
     }
     tripled = {name: 3 * value for name, value in fields.items()}
     plain, tuned = (
-        a_learner(replace(SMALL, algorithm=ImpalaConfig(anneal_steps=60, **values)))  # type: ignore[arg-type]
+        a_learner(replace(SMALL, algorithm=AlgorithmConfig(anneal_steps=60, **values)))  # type: ignore[arg-type]
         for values in (tripled, fields)
     )
     tuned.tune({"learning_rate": 0.03, "entropy_cost": 1.5})
     for learner in (plain, tuned):
         learner.steps = steps
     rates = [
-        (pace * learner.config.algorithm.learning_rate, entropy_cost)
+        (pace * learner.config.algorithm.learning_rate, costs.entropy)
         for learner in (plain, tuned)
-        for pace, entropy_cost in [learner._schedule()]
+        for pace, costs in [learner._schedule()]
     ]
     assert rates[1] == pytest.approx(rates[0])
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.dense import Cast, Layer, dense, prepare
-from agents.kernels.dense import WIDEST, WORKS, Packed
+from agents.kernels.dense import WIDEST, WORKS, Packed, forward_each
 from agents.machine import Crew
 
 works = pytest.mark.skipif(not WORKS, reason="not compiled, or the processor does not multiply bfloat16")
@@ -180,6 +180,28 @@ def test_hidden_widths_must_be_even_and_none_too_wide(widths: tuple[int, ...], f
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert isinstance(prepare(x, layers, relu_last=False), Packed if fits else Cast)
     assert isinstance(prepare(x, layers, relu_last=False), Cast)
+
+
+@works
+@pytest.mark.parametrize("widths", [(16, 8), (64, 64), (512, 512)])
+def test_weights_are_read_in_every_stride(widths: tuple[int, int]) -> None:
+    ((weight, bias),), x = a_network(widths, whole_numbers), some_rows(5, widths[0], whole_numbers)
+    standing = weight.t().contiguous().t()
+    assert not standing.is_contiguous()
+    out, _ = Packed([(standing, bias)], relu_last=False).forward(x, keep=False)
+    assert torch.equal(out, x @ weight.t() + bias)
+
+
+@works
+@pytest.mark.parametrize("width", [0, 4, 6, 4000])
+def test_rows_of_another_width_are_refused(width: int) -> None:
+    """C would read what lies beside them."""
+    net = Packed(a_network((5, 8)), relu_last=False)
+    message = f"rows must be 5 numbers wide, not {width}"
+    with pytest.raises(ValueError, match=message):
+        net.forward(torch.zeros(3, width), keep=False)
+    with pytest.raises(ValueError, match=message):
+        forward_each([net], torch.zeros(3, width), [slice(0, 3)])
 
 
 @works

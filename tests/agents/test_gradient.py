@@ -11,20 +11,24 @@ import torch
 from torch import Tensor
 
 from agents import gradient, machine
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, PolicyLoss, Precision
+from agents.algorithms.config import AlgorithmConfig, PolicyLoss
+from agents.config import Cooperation, LearnerConfig, NetworkConfig, Precision
 from agents.flat import Flat
-from agents.gradient import GradientFinder, Means
+from agents.gradient import GradientFinder
 from agents.kernels.dense import WORKS
 from agents.machine import ALONE, Crew
+from agents.modules import Modules
 from agents.networks import CentralCritic, PolicyNetwork
 from agents.policy import get_weights, set_weights
+from agents.schedule import Costs
 from agents.trajectory import Trajectory, allocate
+from agents.update import Means
 from envs.game import ArraySpec, Discrete, GameSpec, MultiDiscrete
 from tests.agents.batches import a_batch, a_spec, silenced
 
 works = pytest.mark.skipif(not WORKS, reason="not compiled, or the processor does not multiply bfloat16")
 
-ALGORITHM = ImpalaConfig(
+ALGORITHM = AlgorithmConfig(
     discount=0.9, rho_bar=1.2, c_bar=0.9, pg_rho_bar=1.1, trace_decay=0.8, baseline_cost=0.7, reward_clip=1.0
 )
 PLAIN = LearnerConfig(NetworkConfig(hidden=(34, 16)), ALGORITHM)
@@ -64,11 +68,12 @@ class Setting(NamedTuple):
         if self.config.algorithm.magnet_cost:
             magnet = PolicyNetwork(self.config.network, self.spec, seats, joint, self.config.precision)
             set_weights(magnet, 0.3 * torch.randn(len(get_weights(magnet))).numpy())
-        return GradientFinder(self.config, self.spec, network, critic, flat, crew, magnet), flat
+        modules = Modules(network, critic, magnet, None)
+        return GradientFinder(self.config, self.spec, modules, flat, crew), flat
 
     def find(self, batch: Trajectory, crew: Crew = ALONE) -> Found:
         finder, flat = self.finder(crew)
-        means = finder.find(batch, batch.decisions, ENTROPY_COST)
+        means, _ = finder.find(batch, Costs(ENTROPY_COST))
         return Found(flat.gradient.clone(), means)
 
     def batch(self, unroll: int = 6, columns: int = 37, seed: int = 0) -> Trajectory:

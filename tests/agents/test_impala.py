@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents.algorithms.impala import Advantages, Batch, Gradient, Losses, advantages, impala
-from agents.config import ImpalaConfig
+from agents.algorithms.advantages import Advantages, Batch, Gradient, Losses, advantages
+from agents.algorithms.config import AlgorithmConfig
+from agents.algorithms.impala import impala
 from agents.distributions import Categorical
 
 T, B, A = 6, 4, 5
-CLIPPED = ImpalaConfig(
+CLIPPED = AlgorithmConfig(
     discount=0.9, rho_bar=1.4, c_bar=1.1, pg_rho_bar=1.2, trace_decay=0.8, reward_clip=0.75
 )
 Doubles = npt.NDArray[np.float64]
@@ -78,7 +79,7 @@ class Column(NamedTuple):
     value: Doubles
 
 
-def targets(config: ImpalaConfig, column: Column) -> Doubles:
+def targets(config: AlgorithmConfig, column: Column) -> Doubles:
     """[T+1] vs: equation 1, term by term. A row without a decision has weight 0."""
     rho = np.where(column.decided, np.minimum(config.rho_bar, column.ratio), 0.0)
     c = np.where(column.decided, config.trace_decay * np.minimum(config.c_bar, column.ratio), 0.0)
@@ -91,7 +92,7 @@ def targets(config: ImpalaConfig, column: Column) -> Doubles:
     return vs
 
 
-def literally(config: ImpalaConfig, problem: Problem) -> tuple[Doubles, Doubles, npt.NDArray[np.bool_]]:
+def literally(config: AlgorithmConfig, problem: Problem) -> tuple[Doubles, Doubles, npt.NDArray[np.bool_]]:
     """vs [T, B, V], advantages [T, B, S], decided [T, B, V], one column and seat after the other."""
     batch, values = problem.batch, problem.values.detach().numpy()
     ratios, acting = ratios_of(problem)[:-1], batch.acting[:-1].numpy()
@@ -120,25 +121,27 @@ def literally(config: ImpalaConfig, problem: Problem) -> tuple[Doubles, Doubles,
     return vs, factors, decided
 
 
-def solved(config: ImpalaConfig, problem: Problem) -> Advantages:
+def solved(config: AlgorithmConfig, problem: Problem) -> Advantages:
     log_rhos = torch.from_numpy(np.log(ratios_of(problem)[:-1]))
     return advantages(config, log_rhos, problem.values.detach(), problem.batch)
 
 
 def loss_and_gradient(
-    config: ImpalaConfig, problem: Problem, entropy_cost: float = 0.03
+    config: AlgorithmConfig, problem: Problem, entropy_cost: float = 0.03
 ) -> tuple[Losses, Gradient]:
-    return impala(config, Categorical(A), problem.parameters, problem.values, problem.batch, entropy_cost)
+    return impala(
+        config, Categorical(A), problem.parameters, problem.values, None, problem.batch, entropy_cost
+    )
 
 
-def losses(config: ImpalaConfig, problem: Problem) -> Losses:
+def losses(config: AlgorithmConfig, problem: Problem) -> Losses:
     return loss_and_gradient(config, problem)[0]
 
 
-@pytest.mark.parametrize("config", [ImpalaConfig(), CLIPPED], ids=["plain", "clipped"])
+@pytest.mark.parametrize("config", [AlgorithmConfig(), CLIPPED], ids=["plain", "clipped"])
 @pytest.mark.parametrize(("seats", "central"), [(1, False), (3, False), (3, True), (2, True)])
 @pytest.mark.parametrize("seed", range(3))
-def test_targets_are_the_papers_sums(config: ImpalaConfig, seats: int, central: bool, seed: int) -> None:
+def test_targets_are_the_papers_sums(config: AlgorithmConfig, seats: int, central: bool, seed: int) -> None:
     """Independent: one critic a seat. Joint: one for all, with the product of the seats' weights."""
     problem = a_problem(seed, seats, central)
     vs, factors, decided = literally(config, problem)
@@ -185,8 +188,8 @@ def test_rho_is_one_where_the_policy_is_the_one_that_acted() -> None:
     problem = a_problem(2, 2, central=False)
     chosen = log_policy(problem).gather(-1, problem.batch.action[..., None]).squeeze(-1).detach()
     on_policy = problem._replace(batch=problem.batch._replace(log_prob=chosen))
-    assert losses(ImpalaConfig(), on_policy).rho.item() == pytest.approx(1.0)
-    assert losses(ImpalaConfig(), problem).rho.item() < 0.99
+    assert losses(AlgorithmConfig(), on_policy).rho.item() == pytest.approx(1.0)
+    assert losses(AlgorithmConfig(), problem).rho.item() < 0.99
 
 
 @pytest.mark.parametrize("central", [False, True])
@@ -213,7 +216,7 @@ def test_what_rows_without_a_decision_hold_changes_nothing(central: bool) -> Non
 def test_a_batch_without_a_decision_has_no_loss() -> None:
     problem = a_problem(4, 2, central=True)
     nobody = problem._replace(batch=problem.batch._replace(acting=torch.zeros_like(problem.batch.acting)))
-    assert [term.item() for term in losses(CLIPPED, nobody)] == [0.0] * 5
+    assert [term.item() for term in losses(CLIPPED, nobody)] == [0.0] * 6
 
 
 def test_nothing_passes_the_end_of_an_episode() -> None:
@@ -224,13 +227,34 @@ def test_nothing_passes_the_end_of_an_episode() -> None:
     terminated[2, 0] = True  # column 0 ends with row 2
     acting[3, 1], terminated[3, 1] = False, True  # column 1 is cut short: row 3 shows its last observation
     batch = problem.batch._replace(acting=acting, terminated=terminated)
-    before = solved(ImpalaConfig(), problem._replace(batch=batch))
+    before = solved(AlgorithmConfig(), problem._replace(batch=batch))
     values, reward = problem.values.detach().clone(), batch.reward.clone()
     values[3, 0], values[4:, :2], reward[3:, :2] = 50.0, 50.0, 50.0
-    after = solved(ImpalaConfig(), problem._replace(values=values, batch=batch._replace(reward=reward)))
+    after = solved(AlgorithmConfig(), problem._replace(values=values, batch=batch._replace(reward=reward)))
     assert torch.equal(before.vs[:3, :2], after.vs[:3, :2])
     assert torch.equal(before.policy[:3, :2], after.policy[:3, :2])
     assert after.vs[3, 1] == values[3, 1]
     values[3, 1] = 50.0
-    bootstrapped = solved(ImpalaConfig(), problem._replace(values=values, batch=batch))
+    bootstrapped = solved(AlgorithmConfig(), problem._replace(values=values, batch=batch))
     assert not torch.equal(before.vs[:3, 1], bootstrapped.vs[:3, 1])
+
+
+def test_a_magnet_adds_how_far_the_policy_is_from_it() -> None:
+    """eta KL(pi, magnet), of decisions alone."""
+    problem, config = a_problem(8, 3, central=True), replace(CLIPPED, magnet_cost=0.4)
+    magnet = torch.randn(problem.parameters.shape, generator=torch.Generator().manual_seed(2)).double()
+    pi, other = (log_policy(each)[:-1] for each in (problem, problem._replace(parameters=magnet)))
+    terms = []
+    for t, b, i in torch.nonzero(problem.batch.acting[:-1]).tolist():
+        legal = problem.batch.mask[t, b, i]
+        p, q = pi[t, b, i][legal], other[t, b, i][legal]
+        terms.append((p.exp() * (p - q)).sum())
+    apart = torch.stack(terms).mean()
+    (pull,) = torch.autograd.grad(0.4 * apart, problem.parameters)
+    given = problem.parameters, problem.values, magnet, problem.batch, 0.03
+    got, gradient = impala(config, Categorical(A), *given)
+    plain, plain_gradient = loss_and_gradient(CLIPPED, problem)
+    assert got.divergence.item() == pytest.approx(apart.item(), rel=1e-10)
+    assert got.total.item() == pytest.approx((plain.total + 0.4 * apart).item(), rel=1e-10)
+    torch.testing.assert_close(gradient.parameters, plain_gradient.parameters + pull.nan_to_num(0.0))
+    torch.testing.assert_close(gradient.values, plain_gradient.values)

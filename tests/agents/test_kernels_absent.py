@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.config import ImpalaConfig, LearnerConfig, NetworkConfig, Precision
+from agents.algorithms.config import AlgorithmConfig
+from agents.config import LearnerConfig, NetworkConfig, Precision
 from agents.kernels.compiled import LIBRARY
 from agents.kernels.dense import WORKS
 from agents.learner import Learner
@@ -26,7 +27,7 @@ sys.modules["agents.kernels._compiled"] = None
 from tests.agents.test_kernels_absent import figures
 print(json.dumps(figures()))
 """
-PLAIN = LearnerConfig(NetworkConfig(hidden=(16,)), ImpalaConfig(), precision=Precision.FLOAT32)
+PLAIN = LearnerConfig(NetworkConfig(hidden=(16,)), AlgorithmConfig(), precision=Precision.FLOAT32)
 
 
 def figures() -> dict[str, Any]:
@@ -52,7 +53,7 @@ def figures() -> dict[str, Any]:
 
 
 def numbers(update: dict[str, float]) -> list[float]:
-    return list(update.values())
+    return [value for value in update.values() if value is not None]
 
 
 def test_acting_and_learning_work_without_the_library_and_agree() -> None:

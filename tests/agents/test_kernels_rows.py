@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from agents.distributions import Categorical
 from agents.kernels import rows as kernels
 from agents.kernels.compiled import LIBRARY
+from agents.machine import Crew
 from agents.returns import vtrace
 
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason="agents/kernels was not compiled")
@@ -154,6 +156,43 @@ def test_no_rows_are_no_work() -> None:
 def test_other_dtypes_are_for_the_twins(dtype: torch.dtype) -> None:
     assert kernels.serve(torch.zeros(1), torch.zeros(2))
     assert not kernels.serve(torch.zeros(1), torch.zeros(2, dtype=dtype))
+
+
+@pytest.mark.parametrize("choices", [kernels.MOST_CHOICES, kernels.MOST_CHOICES + 1, 200_000])
+def test_more_choices_than_the_stack_holds_are_for_the_twins(choices: int) -> None:
+    """On a helper's thread too."""
+    logits, mask = torch.zeros(2, choices), torch.ones(2, choices, dtype=torch.bool)
+    assert kernels.serve_choices(logits) is (choices == kernels.MOST_CHOICES)
+    policy = Categorical(choices)
+    drawn = Crew(2).map(lambda seed: policy.sample(logits, mask, seeded(seed)), [0, 1])
+    for action, log_prob in drawn:
+        torch.testing.assert_close(log_prob, torch.full((2,), -math.log(choices)), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(policy.log_prob(logits, action, mask), log_prob)
+
+
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_a_number_that_is_none_makes_the_whole_row_none(broken: float) -> None:
+    """As in the twins: nobody is to learn from such a row, whichever of its choices was taken."""
+    logits, mask = torch.zeros(20, 4), torch.ones(20, 4, dtype=torch.bool)
+    logits[3, 2] = logits[17, 0] = broken
+    ill = ~logits.isfinite().all(1)
+    _, log_prob = kernels.sample(logits, mask, torch.full((20,), 0.4))
+    assert torch.equal(log_prob.isnan(), ill)
+    for choice in range(4):
+        action = torch.full((20,), choice)
+        log_prob, entropy = kernels.evaluate(logits, mask, action)
+        assert torch.equal(log_prob.isnan(), ill)
+        assert torch.equal(entropy.isnan(), ill)
+        gradient = kernels.evaluate_gradient(logits, mask, action, torch.ones(20), torch.zeros(20))
+        assert torch.equal(gradient.isnan().any(1), ill)
+
+
+@pytest.mark.parametrize("action", [-1, 7, 10**9, -(2**62)])
+def test_an_action_that_there_is_not_has_no_probability(action: int) -> None:
+    logits, mask = some_logits(17, 7), some_mask(17, 7)
+    log_prob, entropy = kernels.evaluate(logits, mask, torch.full((17,), action))
+    assert log_prob.isnan().all()
+    assert entropy.isfinite().all()
 
 
 CLIPS = [

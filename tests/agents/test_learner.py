@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, OptimizerKind
+from agents.algorithms.config import AlgorithmConfig, OptimizerKind
+from agents.config import Cooperation, LearnerConfig, NetworkConfig
 from agents.errors import AgentError
-from agents.learner import Learner, Update
+from agents.learner import Learner
 from agents.policy import Chance, NetworkPolicy
 from agents.rollout import Rollout
 from agents.scripted.base import Rows
 from agents.streams import StreamConfig
 from agents.tables import Table
 from agents.trajectory import Trajectory
+from agents.update import Update
 from envs.game import ActionSpace, Box, Discrete, Game, MultiDiscrete
 from tests.agents.fakes import Moment, OneShot, ScriptedGame, play
 
@@ -28,7 +30,7 @@ SCRIPT = [
     Moment(EVERYBODY, (1, 2, -1, -2)), Moment(EVERYBODY, truncated=EVERYBODY),
     Moment(EVERYBODY, (0, 1, 0, 1)), Moment(EVERYBODY, terminated=(0,)), Moment((1, 2, 3), (), (1, 2, 3)),
 ]  # fmt: skip
-SMALL = LearnerConfig(NetworkConfig(hidden=(8,)), ImpalaConfig(batch=2))
+SMALL = LearnerConfig(NetworkConfig(hidden=(8,)), AlgorithmConfig(batch=2))
 
 
 def a_game(space: ActionSpace = Discrete(4)) -> ScriptedGame:  # noqa: B008 - frozen
@@ -105,7 +107,7 @@ def test_lag_is_counted_in_updates() -> None:
 def test_after_a_checkpoint_all_updates_are_the_same_to_the_last_bit(
     lstm: int, cooperation: Cooperation
 ) -> None:
-    algorithm = ImpalaConfig(batch=2, anneal_steps=100, final_learning_rate=1e-5, final_entropy_cost=1.0)
+    algorithm = AlgorithmConfig(batch=2, anneal_steps=100, final_learning_rate=1e-5, final_entropy_cost=1.0)
     config = LearnerConfig(NetworkConfig(hidden=(8,), lstm=lstm), algorithm, cooperation)
     batches = some_columns(config)
     learner, resumed = a_learner(config), a_learner(config, seed=5)
@@ -154,7 +156,9 @@ def test_a_checkpoint_of_another_network_is_refused_in_one_line(other: LearnerCo
 @pytest.mark.parametrize("kind", OptimizerKind)
 def test_a_checkpoint_of_another_optimizer_is_refused_in_one_line(kind: OptimizerKind) -> None:
     other = next(each for each in OptimizerKind if each is not kind)
-    learners = [a_learner(replace(SMALL, algorithm=ImpalaConfig(optimizer=each))) for each in (kind, other)]
+    learners = [
+        a_learner(replace(SMALL, algorithm=AlgorithmConfig(optimizer=each))) for each in (kind, other)
+    ]
     with pytest.raises(AgentError, match="of another optimizer than the configuration"):
         learners[0].load_state(*learners[1].state())
 
@@ -187,7 +191,7 @@ def test_a_gradient_that_is_not_finite_though_the_loss_is_changes_nothing() -> N
     batch, *_ = some_columns()
     learner = a_learner()
     before = learner.weights()
-    hook = learner._parameters[0].register_hook(lambda gradient: gradient * torch.inf)
+    hook = next(learner._network.parameters()).register_hook(lambda gradient: gradient * torch.inf)
     update = learner.update(batch)
     assert np.isfinite(update.value_loss)
     assert update.skipped
@@ -197,7 +201,7 @@ def test_a_gradient_that_is_not_finite_though_the_loss_is_changes_nothing() -> N
 
 
 def test_columns_that_are_too_old_are_dropped_and_counted() -> None:
-    config = replace(SMALL, algorithm=ImpalaConfig(batch=2, max_policy_lag=10))
+    config = replace(SMALL, algorithm=AlgorithmConfig(batch=2, max_policy_lag=10))
     batch = some_columns(config)[0]
     old = replace(batch, rows=batch.rows.copy())
     old.version[:] = 90
@@ -222,12 +226,12 @@ def test_columns_that_are_too_old_are_dropped_and_counted() -> None:
 def test_learning_rate_and_entropy_cost_go_from_start_to_final(steps: int, done: float) -> None:
     """An update while they change is the one of a learner that has them so from the start."""
     batch = some_columns()[0]
-    changing = ImpalaConfig(
+    changing = AlgorithmConfig(
         batch=2, learning_rate=1e-2, final_learning_rate=2e-3, entropy_cost=0.4, final_entropy_cost=0.0,
         anneal_steps=200,
     )  # fmt: skip
     rate, cost = 1e-2 - done * 8e-3, 0.4 - done * 0.4
-    constant = ImpalaConfig(
+    constant = AlgorithmConfig(
         batch=2, learning_rate=rate, final_learning_rate=1.0, entropy_cost=cost, final_entropy_cost=9.0
     )
     learners = [a_learner(replace(SMALL, algorithm=algorithm)) for algorithm in (changing, constant)]
@@ -255,7 +259,7 @@ def training(learner: Learner, game: Game, unroll: int) -> Iterator[Update]:
 
 def trained(game: OneShot, cooperation: Cooperation, seed: int) -> tuple[list[list[float]], Update]:
     """[S][A] how likely every seat makes which choice after 200 updates, and the last of them."""
-    algorithm = ImpalaConfig(batch=32, learning_rate=1e-2, entropy_cost=0.01)
+    algorithm = AlgorithmConfig(batch=32, learning_rate=1e-2, entropy_cost=0.01)
     config = LearnerConfig(NetworkConfig(hidden=(16,)), algorithm, cooperation)
     learner = Learner(config, game.spec, team=None, seed=seed)
     last = list(islice(training(learner, game, unroll=2), 200))[-1]

@@ -68,7 +68,7 @@ def test_shapes_and_gradients(torso: Torso, dtype: str, lstm: int) -> None:
 def test_pictures_of_any_layout_and_size(torso: Torso, shape: tuple[int, ...]) -> None:
     spec = replace(BOARD, observation=ArraySpec(shape, "uint8"))
     network = PolicyNetwork(replace(SMALL, torso=torso), spec, seats_in_team=1, joint=False)
-    parameters, _ = network.act_parameters(observations(spec, 2), None, None)
+    parameters, *_ = network.act_parameters(observations(spec, 2), None, None)
     assert parameters.shape == (2, 7)
 
 
@@ -108,7 +108,7 @@ def test_a_torso_for_pictures_refuses_to_have_no_channels() -> None:
 
 def test_at_first_all_choices_are_about_as_likely() -> None:
     network = PolicyNetwork(NetworkConfig(), BOARD, seats_in_team=1, joint=False)
-    logits, _ = network.act_parameters(observations(BOARD, 100), None, None)
+    logits, *_ = network.act_parameters(observations(BOARD, 100), None, None)
     entropy = Categorical(7).entropy(logits, torch.ones(100, 7, dtype=torch.bool))
     torch.testing.assert_close(entropy, torch.full((100,), 7.0).log(), atol=1e-2, rtol=0)
 
@@ -164,14 +164,14 @@ def test_acting_step_by_step_is_learning_on_whole_columns(seats: int, lstm: int)
     core = network.initial_core(B)
     whole = network(boards, seat, never(), core)
     for t in range(T):
-        parameters, core = network.act_parameters(boards[t], None if seat is None else seat[t], core)
+        parameters, _, core = network.act_parameters(boards[t], None if seat is None else seat[t], core)
         torch.testing.assert_close(parameters, whole.parameters[t])
 
 
 def test_seats_of_a_team_are_told_apart() -> None:
     network = PolicyNetwork(SMALL, BOARD, seats_in_team=3, joint=False)
     board = observations(BOARD, 1).expand(3, 2, 4, 5)
-    parameters, _ = network.act_parameters(board, torch.arange(3), None)
+    parameters, *_ = network.act_parameters(board, torch.arange(3), None)
     assert len(parameters.unique(dim=0)) == 3
     with pytest.raises(ValueError, match="3 seats must be told the seat"):
         network.act_parameters(board, None, None)

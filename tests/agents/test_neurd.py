@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from agents.algorithms.config import AlgorithmConfig, PolicyLoss
 from agents.algorithms.impala import Gradient, Losses
 from agents.algorithms.neurd import neurd
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, PolicyLoss
+from agents.config import Cooperation, LearnerConfig, NetworkConfig
 from agents.distributions import Categorical
 from agents.errors import AgentError
 from agents.learner import Learner
@@ -197,7 +198,7 @@ def test_what_rows_without_a_decision_hold_changes_nothing(central: bool) -> Non
 
 PULLED = LearnerConfig(
     NetworkConfig(hidden=(8,)),
-    ImpalaConfig(
+    AlgorithmConfig(
         policy_loss=PolicyLoss.NEURD, magnet_cost=0.5, magnet_updates=3, averaging=0.9, momentum=0.0, batch=4
     ),
 )
@@ -294,20 +295,25 @@ def test_a_checkpoint_without_a_magnet_is_refused_in_one_line() -> None:
 
 @pytest.mark.parametrize("actions", [MultiDiscrete((3, 4)), Box((-1.0,), (1.0,))])
 def test_a_game_with_other_actions_is_refused(actions: MultiDiscrete | Box) -> None:
-    with pytest.raises(AgentError, match=r"policy_loss is neurd, but must be gradient in drawn"):
+    with pytest.raises(
+        AgentError, match=r"policy_loss is neurd, but must be gradient, ppo or impact in drawn"
+    ):
         Learner(PULLED, a_spec(actions=actions), team=None, seed=0)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"magnet_cost": 0.5}, "magnet_cost is 0.5, but must be 0 with policy_loss gradient"),
+        (
+            {"magnet_cost": 0.5, "policy_loss": PolicyLoss.IMPACT},
+            "magnet_cost is 0.5, but must be 0 with policy_loss impact",
+        ),
         ({"magnet_cost": -1.0, "policy_loss": PolicyLoss.NEURD}, "magnet_cost is -1.0"),
         ({"largest_weight": 0.5}, "largest_weight is 0.5, but must be at least 1"),
-        ({"magnet_updates": 0}, "magnet_updates is 0, but must be at least 1"),
+        ({"magnet_updates": -1}, "magnet_updates is -1, but must be at least 0"),
         ({"momentum": 1.0}, r"momentum is 1.0, but must lie in \[0, 1\)"),
     ],
 )
 def test_what_contradicts_itself_is_refused_with_the_number(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ImpalaConfig(**fields)
+        AlgorithmConfig(**fields)

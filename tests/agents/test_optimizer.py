@@ -1,6 +1,10 @@
-"""The optimizer against PyTorch's own classes, and Muon's orthogonalisation against the singular values."""
+"""The optimizer against PyTorch's own classes, and Muon's orthogonalisation against the singular values,
+RMSProp against TensorFlow's equation."""
 
 from __future__ import annotations
+
+import math
+from itertools import product
 
 import pytest
 import torch
@@ -104,3 +108,62 @@ def test_a_parameter_without_gradient_stays() -> None:
     optimizer.step(matrix_learning_rate=1.0, learning_rate=0.1)
     assert torch.equal(idle, torch.ones(3))
     assert not torch.equal(moved, torch.ones(3))
+
+
+def rmsprop_of_tensorflow(start: float, slopes: list[float], rate: float, epsilon: float) -> float:
+    """Where a number ends: the mean of squares begins at 1, epsilon stands inside the root."""
+    square = 1.0
+    for slope in slopes:
+        square += 0.01 * (slope * slope - square)
+        start -= rate * slope / math.sqrt(square + epsilon)
+    return start
+
+
+@pytest.mark.parametrize("epsilon", [1e-2, 0.1, 1.5e-7])
+def test_rmsprop_is_tensorflows(epsilon: float) -> None:
+    ours, theirs = two((5, 3), seed=0)
+    optimizer = Optimizer(matrices=[], others=[ours], epsilon=epsilon, rmsprop=True)
+    pytorchs = torch.optim.RMSprop([theirs], lr=3e-3, alpha=0.99, eps=epsilon)
+    start, steps = ours.detach().clone(), gradients((5, 3), 30)
+    for gradient in steps:
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        optimizer.step(matrix_learning_rate=1.0, learning_rate=3e-3)
+        pytorchs.step()
+    for i, j in product(range(5), range(3)):
+        slopes = [step[i, j].item() for step in steps]
+        expected = rmsprop_of_tensorflow(start[i, j].item(), slopes, 3e-3, epsilon)
+        assert ours[i, j].item() == pytest.approx(expected, abs=1e-6)
+    assert not torch.allclose(ours, theirs, atol=1e-2)
+
+
+def test_what_rmsprop_remembered_can_be_loaded_and_forgotten() -> None:
+    first, again = two((6, 4), seed=2)
+    one, other = (Optimizer(matrices=[], others=[each], rmsprop=True) for each in (first, again))
+    steps = gradients((6, 4), 8)
+    for gradient in steps[:4]:
+        first.grad = gradient.clone()
+        one.step(matrix_learning_rate=1.0, learning_rate=0.01)
+    assert list(one.tensors) == ["mean_square.0"]
+    other.load({name: tensor.clone() for name, tensor in one.tensors.items()})
+    again.data.copy_(first.data)
+    for gradient in steps[4:]:
+        first.grad = again.grad = gradient.clone()
+        one.step(matrix_learning_rate=1.0, learning_rate=0.01)
+        other.step(matrix_learning_rate=1.0, learning_rate=0.01)
+    assert torch.equal(first, again)
+    assert (one.tensors["mean_square.0"] != 1).all()
+    one.reset()
+    assert (one.tensors["mean_square.0"] == 1).all()
+    with pytest.raises(KeyError):
+        one.load(Optimizer(matrices=[], others=[first]).tensors)
+
+
+def test_adams_epsilon_is_the_one_that_is_given() -> None:
+    ours, theirs = two((5, 3), seed=0)
+    optimizer = Optimizer(matrices=[], others=[ours], epsilon=0.5, momentum=0.3)
+    reference = torch.optim.Adam([theirs], lr=3e-3, eps=0.5, betas=(0.3, 0.999), fused=True)
+    for gradient in gradients((5, 3), 5):
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        optimizer.step(matrix_learning_rate=1.0, learning_rate=3e-3)
+        reference.step()
+    assert torch.equal(ours, theirs)

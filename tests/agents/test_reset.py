@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.config import Cooperation, ImpalaConfig, LearnerConfig, NetworkConfig, OptimizerKind
+from agents.algorithms.config import AlgorithmConfig, OptimizerKind
+from agents.config import Cooperation, LearnerConfig, NetworkConfig
 from agents.errors import AgentError
 from agents.learner import Learner
 from agents.trajectory import Trajectory
@@ -18,7 +19,7 @@ COUNTERS = {"version", "steps", "skipped", "replaced_at", "first_version", "firs
 CONFIGS = [
     LearnerConfig(
         NetworkConfig(hidden=(8,)),
-        ImpalaConfig(
+        AlgorithmConfig(
             batch=2, averaging=0.9, anneal_steps=60, learning_rate=1e-2, final_learning_rate=1e-4,
             final_entropy_cost=0.5, optimizer=optimizer,
         ),
@@ -115,7 +116,7 @@ def test_a_checkpoint_from_before_there_were_resets_can_be_read() -> None:
 
 
 def test_a_branch_begins_by_a_mean_alone_with_a_fresh_optimizer() -> None:
-    config = replace(SMALL, algorithm=ImpalaConfig(batch=2, averaging=0.9))
+    config = replace(SMALL, algorithm=AlgorithmConfig(batch=2, averaging=0.9))
     ancestor, learner = a_learner(config, seed=9), a_learner(config)
     for batch in some_columns(config)[:3]:
         ancestor.update(batch)

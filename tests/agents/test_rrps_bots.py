@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import ctypes
-from types import ModuleType
-from typing import Any
+import sys
 
 import numpy as np
 import pyspiel
@@ -154,14 +152,7 @@ def test_what_cannot_be_is_refused_in_one_line(identity: str, game: str, message
 
 
 def test_without_openspiel_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def without_openspiel(name: str, *arguments: Any) -> ModuleType:
-        if name == "pyspiel":
-            raise ImportError(name)
-        return real_import(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", without_openspiel)
+    monkeypatch.setitem(sys.modules, "pyspiel", None)
     with pytest.raises(AgentError, match=r"not installed; pip install 'selfplay-league\[openspiel\]'"):
         make_scripted("rrps:randbot", SPEC)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -231,14 +230,7 @@ def test_mcts_wants_the_history() -> None:
 
 
 def test_mcts_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def without_openspiel(name: str, *arguments: Any) -> ModuleType:
-        if name == "pyspiel":
-            raise ImportError(name)
-        return real_import(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", without_openspiel)
+    monkeypatch.setitem(sys.modules, "pyspiel", None)
     with pytest.raises(AgentError, match=r"not installed; pip install 'selfplay-league\[openspiel\]'"):
         make_scripted("mcts:100", CONNECT_FOUR)
 

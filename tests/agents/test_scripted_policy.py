@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from threading import Event, Thread, current_thread
 from typing import Any
@@ -42,6 +43,10 @@ def raises(rows: Rows) -> Any:
     raise ValueError("no\nidea")
 
 
+def leaves(rows: Rows) -> Any:
+    sys.exit("enough")
+
+
 def some_rows(choices: int, count: int = 3) -> Rows:
     """The second choice is illegal."""
     mask = np.arange(choices) != np.ones((count, 1))
@@ -61,6 +66,7 @@ def policy(answer: Answer, actions: ActionSpace = Discrete(3), **more: Any) -> S
     ("actions", "answer", "said"),
     [
         (Discrete(3), raises, "raised ValueError: no idea"),
+        (Discrete(3), leaves, "raised SystemExit: enough"),
         (Discrete(3), lambda rows: [0, 2, 1], "played 1, which is illegal: legal are [0, 2]"),
         (Discrete(3), lambda rows: [0, 3, 0], "played 3, which is illegal"),
         (Discrete(3), lambda rows: [-1, 0, 0], "played -1, which is illegal"),

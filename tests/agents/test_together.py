@@ -94,7 +94,7 @@ def test_everybody_claims_of_its_choices_what_it_would_say_alone(space: ActionSp
         if not isinstance(request.behaviour, NetworkPolicy):
             assert choice.core is None
             continue
-        parameters, core = request.behaviour.consider(request.rows, request.core)
+        parameters, core, _ = request.behaviour.consider(request.rows, request.core)
         action, mask = torch.from_numpy(choice.action), torch.from_numpy(request.rows.mask)
         expected = distribution.log_prob(parameters, action, mask)
         np.testing.assert_allclose(choice.log_prob, expected.numpy(), rtol=1e-5, atol=1e-5)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.learner import Learner, Update
+from agents.learner import Learner
 from agents.machine import settle
 from agents.trajectory import Trajectory
+from agents.update import Update
 from coordinator.best_response import Effort, lower_bound
 from coordinator.config import RunConfig
 from coordinator.exploiter import Attention, Progress, Start, Target, train
@@ -100,6 +101,17 @@ def test_matrix_games_as_arithmetic_has_them(
     assert row["nash_conv"] == pytest.approx(exact, abs=0.12)
 
 
+@pytest.mark.parametrize("preset", ["ppo", "impact", "dqn", "ape_x", "r2d2"])
+def test_whoever_learns_answers_by_what_it_learns_by(preset: str) -> None:
+    """From a buffer, with a target network, exploring: a rock is answered by paper."""
+    replay = {"learner.buffer.least": 40, "learner.algorithm.target_updates": 20}
+    shape = {"rollout.unroll": 12} if preset == "r2d2" else {}
+    config = build("matrix:rps", preset=preset, flags={**SMALL, **replay, **shape})
+    row = answered("matrix:rps", still("matrix:rps", 0), Effort(6_000, games=200, seed=2), config=config)
+    assert row["best_response"]["return_mean"] > 0.9
+    assert row["best_response"]["decisions"] >= 6_000
+
+
 def test_a_player_of_one_team_is_answered_by_the_other_and_has_no_nash_conv() -> None:
     target = still("matrix:pennies", 0, teams="even")
     row = answered("matrix:pennies", target, Effort(4_000, games=50, seed=0), teams=("odd",))
@@ -120,9 +132,9 @@ def test_nobody_answers_for_a_team_that_it_did_not_learn_to_play() -> None:
 def test_the_newest_weights_play_on(monkeypatch: pytest.MonkeyPatch) -> None:
     lags: list[int] = []
 
-    def update(learner: Learner, batch: Trajectory) -> Update:
+    def update(learner: Learner, batch: Trajectory, **given: Any) -> Update:
         lags.append(learner.version - int(batch.version.max()))
-        return trains(learner, batch)
+        return trains(learner, batch, **given)
 
     trains = Learner.update
     monkeypatch.setattr(Learner, "update", update)

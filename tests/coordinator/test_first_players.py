@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agents.config import PolicyLoss
+from agents.algorithms.config import PolicyLoss
 from agents.scripted.rrps import BOTS
 from coordinator.config import RunConfig, Runtime, RuntimeConfig
 from coordinator.first_players import first_players

@@ -59,7 +59,9 @@ def test_memory_is_what_the_columns_take(cooperation: str, lstm: int) -> None:
     config = inline(**flags).stream_config(HUNTERS)
     columns: Columns = Streams(UNEVEN, 5, config).columns
     tables = (columns._open, columns._full)
-    held = sum(table.rows.nbytes + (0 if table.core is None else table.core.nbytes) for table in tables)
+    held = sum(table.rows.nbytes + table.place.nbytes for table in tables)
+    if columns._cores is not None and columns._full.core is not None:
+        held += columns._cores[0].nbytes + columns._full.core.nbytes
     assert config.memory(UNEVEN, 5) == held
 
 

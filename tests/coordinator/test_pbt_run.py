@@ -99,8 +99,8 @@ class TestLearners:
         algorithm = config().learner.algorithm
 
         def schedule(name: str) -> tuple[float, float]:
-            pace, entropy_cost = learners._learners[name]._schedule()
-            return pace * algorithm.learning_rate, entropy_cost
+            pace, costs = learners._learners[name]._schedule()
+            return pace * algorithm.learning_rate, costs.entropy
 
         assert schedule("main") == pytest.approx((0.01, 0.1))
         learners.turn(replace(COPY, rival=None), frozen_at=0)

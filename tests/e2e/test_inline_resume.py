@@ -94,6 +94,18 @@ def straight(game: str, one_go: dict[str, OneGo], folder: Path) -> OneGo:
     return one_go[game]
 
 
+def kill_in_every_round(game: str, kind: str, whole: OneGo, tmp_path: Path) -> None:
+    """Begin it, and resume it, as often as it has rounds, killed in each; then it comes out the same."""
+    folder = tmp_path / "killed"
+    words = train(game, folder, 2 * STEPS)
+    for _ in range(len(whole.done) - PREPARED - 3):
+        league_until((PREPARED + 1, kind, 1), *words, file=tmp_path / "done")
+        assert_healthy(folder)
+        words = ["resume", folder]
+    carry_out("resume", folder)
+    assert record(folder) == whole.record
+
+
 def test_two_halves_make_the_whole(game: str, one_go: dict[str, OneGo], tmp_path: Path) -> None:
     whole = straight(game, one_go, tmp_path / "whole").record
     steps = SHORT.get(game, STEPS)

@@ -8,8 +8,7 @@ import pytest
 
 from league.codec import from_json
 from league.players import Player
-from tests.e2e.runs import assert_healthy, league_until, record
-from tests.e2e.test_inline_resume import COPIERS, PREPARED, STEPS, OneGo, carry_out, straight, train
+from tests.e2e.test_inline_resume import COPIERS, OneGo, kill_in_every_round, straight
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -29,11 +28,4 @@ def test_somebody_is_copied_and_not_only_once(whole: OneGo) -> None:
 @pytest.mark.parametrize("kind", ["play", "file"])
 def test_killed_in_every_round(whole: OneGo, tmp_path: Path, kind: str) -> None:
     """As it begins, when turns are taken and not committed, or as what is to be replaced is frozen."""
-    folder = tmp_path / "killed"
-    words = train(COPIERS, folder, 2 * STEPS)
-    for _ in range(len(whole.done) - PREPARED - 3):
-        league_until((PREPARED + 1, kind, 1), *words, file=tmp_path / "done")
-        assert_healthy(folder)
-        words = ["resume", folder]
-    carry_out("resume", folder)
-    assert record(folder) == whole.record
+    kill_in_every_round(COPIERS, kind, whole, tmp_path)

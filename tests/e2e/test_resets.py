@@ -8,8 +8,7 @@ import pytest
 
 from league.codec import from_json
 from league.players import Player
-from tests.e2e.runs import assert_healthy, league_until, record
-from tests.e2e.test_inline_resume import EXPLOITERS, PREPARED, STEPS, OneGo, carry_out, straight, train
+from tests.e2e.test_inline_resume import EXPLOITERS, OneGo, kill_in_every_round, straight
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -31,11 +30,4 @@ def test_exploiters_begin_anew_and_mains_do_not(whole: OneGo) -> None:
 @pytest.mark.parametrize("kind", ["play", "file"])
 def test_killed_in_every_round(whole: OneGo, tmp_path: Path, kind: str) -> None:
     """As it begins, when resets are done and not committed, or as its checkpoints are written."""
-    folder = tmp_path / "killed"
-    words = train(EXPLOITERS, folder, 2 * STEPS)
-    for _ in range(len(whole.done) - PREPARED - 3):
-        league_until((PREPARED + 1, kind, 1), *words, file=tmp_path / "done")
-        assert_healthy(folder)
-        words = ["resume", folder]
-    carry_out("resume", folder)
-    assert record(folder) == whole.record
+    kill_in_every_round(EXPLOITERS, kind, whole, tmp_path)
