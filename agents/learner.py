@@ -13,18 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from agents.config import BufferKind, LearnerConfig
 from agents.errors import AgentError
 from agents.flat import Flat
 from agents.gradient import GradientFinder
 from agents.machine import ALONE, Crew
-from agents.modules import first_modules, make_optimizer, target_updates
+from agents.modules import copied, first_modules, make_optimizer, named, target_updates
+from agents.peers import Peers
 from agents.policy import Weights, set_weights
-from agents.schedule import Costs, schedule
+from agents.schedule import Costs, next_kl_cost, schedule
 from agents.stages import Stages
-from agents.surrogates import adapted_kl_cost
 from agents.trajectory import Trajectory
 from agents.update import Floats, Proposal, Update
 from envs.game import GameSpec
@@ -44,14 +43,16 @@ class Learner:
         seed: int,
         crew: Crew = ALONE,
         stages: Stages | None = None,
+        peers: Peers | None = None,
     ) -> None:
         """team: the one that the player is bound to; None where it plays any. seed: of the first weights.
 
         crew: who computes; alone or several, sums round otherwise, but how many they are does not matter.
-        stages: of the thread that calls `update`.
+        stages: of the thread that calls `update`. peers: who learns the same in step; None for nobody.
         """
         self.config = config
         self._crew = crew
+        self._peers = peers
         self._stages = stages or Stages()
         self.version = 0
         """Of the weights; grows by one with every update and every reset."""
@@ -137,7 +138,10 @@ class Learner:
         weights: Floats | None = None,
     ) -> Update:
         """One step of gradient descent on a batch of columns; arguments as in `propose`."""
-        return self.accept(self._propose(trajectory, fresh, weights))
+        proposal = self._propose(trajectory, fresh, weights)
+        if self._peers is not None:
+            proposal = self._peers.mean(proposal, self._flat.gradient)
+        return self.accept(proposal)
 
     def propose(
         self, trajectory: Trajectory, *, fresh: int | None = None, weights: Floats | None = None
@@ -223,8 +227,8 @@ class Learner:
 
     def state(self) -> tuple[Tensors, dict[str, Any]]:
         """Everything: (tensors by name, counters). Shares no memory with the learner."""
-        tensors = {f"model.{name}": _copy(value) for name, value in self._modules.state_dict().items()}
-        tensors |= {f"optimizer.{name}": _copy(value) for name, value in self._optimizer.tensors.items()}
+        tensors = {f"model.{name}": copied(value) for name, value in self._modules.state_dict().items()}
+        tensors |= {f"optimizer.{name}": copied(value) for name, value in self._optimizer.tensors.items()}
         tensors["mean"] = self.mean_weights()
         return tensors, {
             "version": self.version,
@@ -245,13 +249,13 @@ class Learner:
             if tensors.keys() == {"mean"}:
                 self.set_weights(tensors["mean"])
             else:
-                self._modules.load_state_dict(_part("model", tensors))
+                self._modules.load_state_dict(named("model", tensors))
         except (RuntimeError, ValueError) as error:
             why = " ".join(str(error).split())
             raise AgentError(f"the checkpoint is of another network than the configuration: {why}") from error
         try:
             if tensors.keys() != {"mean"}:
-                self._optimizer.load(_part("optimizer", tensors))
+                self._optimizer.load(named("optimizer", tensors))
         except (KeyError, RuntimeError) as error:
             raise AgentError("the checkpoint is of another optimizer than the configuration") from error
         self._mean = np.array(tensors["mean"])
@@ -288,22 +292,10 @@ class Learner:
             set_weights(self._magnet, self.mean_weights())
         if self._target is not None and age % self._target_updates == 0:
             set_weights(self._target, self.weights())
-        if algorithm.kl_target:
-            self._kl_cost = adapted_kl_cost(self._kl_cost, divergence, algorithm.kl_target)
+        self._kl_cost = next_kl_cost(algorithm, self._kl_cost, divergence)
 
     def _schedule(self) -> tuple[float, Costs]:
         """(share of the first learning rate, weights of the loss's terms), now."""
         steps = self.steps - self._first_steps
         pace, entropy_cost = schedule(self.config.algorithm, steps, self._hyper)
         return pace, Costs(entropy_cost, self._kl_cost)
-
-
-def _part(name: str, tensors: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors of a state whose names begin so, without that."""
-    prefix = f"{name}."
-    return {k.removeprefix(prefix): torch.tensor(v) for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _copy(value: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
-    copied: np.ndarray[Any, np.dtype[Any]] = value.detach().cpu().numpy().copy()
-    return copied

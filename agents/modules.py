@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from agents.algorithms.config import OptimizerKind, PolicyLoss
 from agents.config import BufferKind, Cooperation, LearnerConfig
@@ -84,3 +86,14 @@ def make_optimizer(config: LearnerConfig, modules: Modules) -> Optimizer:
         epsilon=algorithm.epsilon,
         rmsprop=algorithm.optimizer is OptimizerKind.RMSPROP,
     )
+
+
+def named(name: str, tensors: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a state whose names begin so, without that."""
+    prefix = f"{name}."
+    return {k.removeprefix(prefix): torch.tensor(v) for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def copied(value: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    copy: np.ndarray[Any, np.dtype[Any]] = value.detach().cpu().numpy().copy()
+    return copy

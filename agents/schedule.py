@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from agents.algorithms.config import AlgorithmConfig
+from agents.surrogates import adapted_kl_cost
+
+KL_RANGE = 1e4
+"""How far the cost of divergence may go from the first one, as a factor: at 0 it would stay for good."""
 
 
 class Costs(NamedTuple):
@@ -29,3 +33,11 @@ def schedule(config: AlgorithmConfig, steps: int, hyper: Mapping[str, float]) ->
     if tuned := hyper.get("entropy_cost"):
         entropy_cost *= tuned / config.entropy_cost
     return pace, entropy_cost
+
+
+def next_kl_cost(config: AlgorithmConfig, cost: float, divergence: float) -> float:
+    """What the divergence costs after an update that found so much of it."""
+    if not config.kl_target:
+        return cost
+    adapted = adapted_kl_cost(cost, divergence, config.kl_target)
+    return min(max(adapted, config.kl_cost / KL_RANGE), config.kl_cost * KL_RANGE)

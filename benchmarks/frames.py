@@ -43,8 +43,8 @@ from agents.trajectory import Trajectory, allocate
 from benchmarks.processes import watch
 from benchmarks.runs import describe_machine
 from benchmarks.spotlight import FRAMES, PLACES, SIDE, Spotlight
-from coordinator.config import cores
 from coordinator.metrics import read_metrics
+from coordinator.runtime_config import cores
 
 UNROLL, COLUMNS = 20, 32
 ACTING = (32, 64, 128, 256)

@@ -18,6 +18,7 @@ from coordinator.config import RunConfig
 from coordinator.coordinator import Coordinator
 from coordinator.processes import ActorProcess
 from coordinator.ray_cluster import PATIENCE, ClusterError
+from coordinator.ray_links import learner_name
 from coordinator.run_folder import RunFolder
 from coordinator.session import Session
 from coordinator.store import Store
@@ -122,6 +123,7 @@ class ActorProcesses:
             self._run.namespace,
             self._run.path,
             self._layout.actor(self._slots.index(slot)),
+            learner_name(self._slots.index(slot) % self._config.runtime.learners),
         )
         slot.running = slot.handle.run.remote()
         slot.beats, slot.moved = -1, time.monotonic()

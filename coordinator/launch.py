@@ -12,7 +12,7 @@ from typing import Any
 
 from coordinator.archive import Archive
 from coordinator.branch import begin
-from coordinator.config import RunConfig, Runtime
+from coordinator.config import RunConfig
 from coordinator.coordinator import Coordinator
 from coordinator.first_players import (
     check_gate,
@@ -26,6 +26,7 @@ from coordinator.metrics import Metrics
 from coordinator.options import from_plain, to_plain
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import serve_store
+from coordinator.runtime_config import Runtime
 from coordinator.session import Goal, Session, StopSignal, Watch
 from coordinator.store_types import RunState
 from envs.catalogue import make_game

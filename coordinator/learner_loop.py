@@ -10,6 +10,7 @@ Who waits for whom
                 gradients, it waits until the shipment is trained, and comes back with what became of it.
     train       waits for a shipment, a short while at a time, and sees `stop` in between. In step, it waits
                 for those of a quorum of the actors; one that died is replaced, and ships then.
+    peers       where several processes learn in step, each waits for the others before every update.
     the driver  waits for the update in progress: weights are never copied in the middle of one.
 """
 
@@ -25,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.machine import keep_to, settle
+from agents.peers import Peers
 from agents.policy import Weights
 from agents.stages import WAITING
 from agents.trajectory import Trajectory, joined
@@ -89,9 +91,14 @@ class LearnerLoop:
         *,
         folder: Path,
         core: int | None,
+        peers: Peers | None = None,
     ) -> None:
-        """checkpoints: where to go on from. folder: the run's. core: to train on; None for any."""
+        """checkpoints: where to go on from. folder: the run's. core: to train on; None for any.
+
+        peers: other processes that learn the same in step.
+        """
         settle()
+        self._peers = peers
         self._checkpoints = SnapshotStore(folder / "checkpoints")
         self._learners = Learners(
             config,
@@ -99,6 +106,7 @@ class LearnerLoop:
             players,
             checkpoints=self._checkpoints,
             snapshots=SnapshotStore(folder / "snapshots"),
+            peers=peers,
         )
         self._core = core
         self._learners.restore(checkpoints)
@@ -184,7 +192,7 @@ class LearnerLoop:
     def stop(self) -> None:
         """Train no more; what waits in the inbox is lost."""
         self._stopping.set()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=10 if self._peers is None else 1)  # who waits for peers may wait for ever
 
     def _train(self) -> None:
         keep_to(self._core)
@@ -196,6 +204,9 @@ class LearnerLoop:
                 arrivals = self._gather()
             try:
                 for name, batch in _joined(arrivals) if self._quorum else _one_by_one(arrivals):
+                    if self._peers is not None:
+                        with stages(WAITING):
+                            self._peers.meet()  # without the turn: whoever asks waits for no peers
                     # Training and publishing have stages of their own: what is left is the wait for the turn.
                     with stages("checkpoint"), self._turn:
                         self._learners.train(name, batch)

@@ -16,13 +16,15 @@ from agents.errors import AgentError
 from agents.experience import Experience
 from agents.learner import Learner, Tensors
 from agents.machine import Crew
+from agents.peers import Peers
 from agents.policy import Weights
 from agents.stages import Stages
 from agents.trajectory import Trajectory
 from agents.update import Proposal
-from coordinator.config import RunConfig, Runtime
+from coordinator.config import RunConfig
 from coordinator.figures import Figures
 from coordinator.policies import pack
+from coordinator.runtime_config import Runtime
 from coordinator.snapshots import SnapshotStore
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
@@ -48,10 +50,12 @@ class Learners:
         *,
         checkpoints: SnapshotStore,
         snapshots: SnapshotStore,
+        peers: Peers | None = None,
     ) -> None:
-        """players: those that learn here, by name."""
+        """players: those that learn here, by name. peers: other processes that learn the same in step."""
         self.stages = Stages()
         """What the thread that trains is busy with."""
+        self._in_step = peers is not None
         self._checkpoints = checkpoints
         self._snapshots = snapshots
         self._generations = {name: player.generation for name, player in players.items()}
@@ -64,6 +68,7 @@ class Learners:
                 seed=config.seed + 7919 * index,
                 crew=crew,
                 stages=self.stages,
+                peers=peers,
             )
             for index, (name, player) in enumerate(players.items())
         }
@@ -101,8 +106,9 @@ class Learners:
             self._look_after(name)
             return
         learner, experience = self._learners[name], self._experience[name]
-        batch, dropped = learner.fresh_columns(batch)
-        self._figures[name].dropped += dropped
+        if not self._in_step:  # peers make as many updates, however many of their columns are too old
+            batch, dropped = learner.fresh_columns(batch)
+            self._figures[name].dropped += dropped
         if batch.columns:
             experience.add(batch)
         for sample, fresh in experience.samples(learner.version):

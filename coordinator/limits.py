@@ -14,8 +14,9 @@ import psutil
 
 from agents.config import BufferKind, Precision
 from agents.replay import memory as replay_memory
-from coordinator.config import Payload, RunConfig, Runtime, RuntimeConfig, cores
+from coordinator.config import RunConfig
 from coordinator.options import OptionError
+from coordinator.runtime_config import Payload, Runtime, RuntimeConfig, cores
 from envs.game import GameSpec
 from league.players import Player
 

@@ -22,18 +22,23 @@ Who begins anew
 
 from __future__ import annotations
 
+import secrets
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray
 
+from agents.errors import PeerError
 from coordinator.actor_processes import ActorProcesses
 from coordinator.config import RunConfig
 from coordinator.coordinator import Coordinator
-from coordinator.processes import LEARNER, LearnerProcess
+from coordinator.processes import LearnerProcess
 from coordinator.ray_cluster import PATIENCE, ClusterError, cluster
+from coordinator.ray_links import learner_name
 from coordinator.run_folder import RunFolder
 from coordinator.session import Session
 from coordinator.snapshots import SnapshotStore
@@ -65,6 +70,9 @@ class OnRay:
         self._coordinator = coordinator
         self._session = session
         self._learner: Any = None
+        """The process that checkpoints and snapshots are of."""
+        self._peers: list[Any] = []
+        """Others that learn the same in step with it."""
         self._learner_failures = 0
         self._actors = ActorProcesses(config, run, store, url, coordinator, session)
         self._parked = {match.id for match in store.open_matches() if match.state is MatchState.PARKED}
@@ -84,7 +92,7 @@ class OnRay:
                 begin = time.monotonic()
                 try:
                     self._round()
-                except ray.exceptions.RayError as error:
+                except (ray.exceptions.RayError, PeerError) as error:
                     self._replace_learner(error)
                 time.sleep(max(0.0, begin + BEAT_SECONDS - time.monotonic()))
             self._stop()
@@ -122,18 +130,29 @@ class OnRay:
         """From the last checkpoint. Raises SnapshotError where it is damaged."""
         for checkpoint in self._checkpoints.values():
             SnapshotStore(self._run.checkpoints).read(checkpoint.sha256)
-        actors = self._config.runtime.actor_count
-        self._learner = (
+        runtime = self._config.runtime
+        meeting = None
+        if runtime.learners > 1:
+            meeting = Path(tempfile.gettempdir()) / f"league-peers-{secrets.token_hex(8)}"
+        self._learner, *self._peers = (
             ray.remote(LearnerProcess)
-            .options(name=LEARNER, num_cpus=0, max_concurrency=8 + 4 * actors, max_restarts=0)
+            .options(
+                name=learner_name(rank),
+                num_cpus=0,
+                max_concurrency=8 + 4 * runtime.actor_count,
+                max_restarts=0,
+            )
             .remote(
                 self._config,
                 self._coordinator.spec,
                 self._coordinator.players_that_learn(),
                 self._checkpoints,
                 self._run.path,
-                self._config.runtime.layout.learner,
+                runtime.layout.learner,
+                rank,
+                meeting,
             )
+            for rank in range(runtime.learners)
         )
 
     def _look_at_learner(self) -> None:
@@ -144,8 +163,8 @@ class OnRay:
         self._session.spent("learner", progress.stages)
         self._session.served(progress.traffic)
 
-    def _replace_learner(self, error: ray.exceptions.RayError) -> None:
-        """It died or hangs: start it again, and register what it had frozen."""
+    def _replace_learner(self, error: Exception) -> None:
+        """It died or hangs, or one beside it did: start all again, and register what was frozen."""
         self._learner_failures += 1
         silent = isinstance(error, ray.exceptions.GetTimeoutError)
         what = f"did not answer for {PATIENCE:.0f} s" if silent else "died"
@@ -155,7 +174,8 @@ class OnRay:
                 "see the logs of Ray, and whether memory is short"
             )
         self._session.note(f"the learner process {what}; started again from its last checkpoint")
-        ray.kill(self._learner)
+        for process in (self._learner, *self._peers):
+            ray.kill(process)
         self._start_learner()
         self._write(RunState.RUNNING)
 

@@ -6,15 +6,16 @@ What computes is imported inside, so that the process that only coordinates neve
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ray
 
-from coordinator.config import Inference, RunConfig
+from coordinator.config import RunConfig
+from coordinator.ray_links import LEARNER, Finder, RayLink
+from coordinator.runtime_config import Inference
 from coordinator.store_types import Checkpoint
 from envs.game import GameSpec
 from league.pbt import Turn
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from coordinator.actor_loop import ActorLoop
     from coordinator.inference_link import Address
     from coordinator.inference_server import InferenceServer
-    from coordinator.learner_loop import Progress, Published, Shipment
+    from coordinator.learner_loop import Progress, Published
     from coordinator.learners import Frozen
     from coordinator.shipping import Exchange
     from coordinator.window import Parcel, Window, WindowLayout
@@ -47,12 +48,19 @@ class LearnerProcess:
         checkpoints: Mapping[str, Checkpoint],
         folder: Path,
         core: int | None,
+        rank: int = 0,
+        meeting: Path | None = None,
     ) -> None:
         from coordinator.learner_loop import LearnerLoop
         from coordinator.window import clear_leftovers
 
         clear_leftovers()
-        self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder, core=core)
+        peers = None
+        if meeting is not None:
+            from agents.peers import Peers
+
+            peers = Peers(rank, config.runtime.learners, meeting)
+        self._loop = LearnerLoop(config, spec, players, checkpoints, folder=folder, core=core, peers=peers)
         self._server: InferenceServer | None = None
         if config.runtime.inference is Inference.CENTRAL:
             self._server = self._serve(config, spec, players)
@@ -146,6 +154,7 @@ class ActorProcess:
         namespace: str,
         folder: Path,
         core: int | None,
+        learner: str,
     ) -> None:
         from coordinator.actor_loop import ActorLoop
         from coordinator.snapshots import SnapshotStore
@@ -158,18 +167,20 @@ class ActorProcess:
             players,
             Store.connect(url, namespace),
             SnapshotStore(folder / "snapshots"),
-            self._make_exchange(config, owner, players),
+            self._make_exchange(config, owner, players, learner),
         )
 
     @staticmethod
-    def _make_exchange(config: RunConfig, owner: str, players: Mapping[str, Player]) -> MakeExchange:
+    def _make_exchange(
+        config: RunConfig, owner: str, players: Mapping[str, Player], learner: str
+    ) -> MakeExchange:
         if config.runtime.inference is Inference.CENTRAL:
             from coordinator.inference_link import InferenceLink
 
             return partial(InferenceLink, config, owner, players, Finder(LEARNER).look)
         from coordinator.shipping import Shipping
 
-        return partial(Shipping, config, players, RayLink(LEARNER, owner))
+        return partial(Shipping, config, players, RayLink(learner, owner))
 
     def run(self) -> None:
         from agents.machine import keep_to
@@ -182,118 +193,3 @@ class ActorProcess:
 
     def pid(self) -> int:
         return os.getpid()
-
-
-LOOK_SECONDS = 0.02
-"""Between two looks at the board: to act by other weights they must be laid out anew."""
-LEARNER = "learner"
-"""Name of the learner process within the run's Ray namespace."""
-
-
-class Finder:
-    """Asks the learner process, whichever it is now, where the inference server listens."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._asked: Any = None
-
-    def look(self) -> Address | None:
-        """Where it is, once that is known; None while it is not. Waits for nobody."""
-        try:
-            if self._asked is None:
-                self._asked = ray.get_actor(self._name).inference.remote()
-            if not ray.wait([self._asked], timeout=0)[0]:
-                return None
-            asked, self._asked = self._asked, None
-            address: Address | None = ray.get(asked)
-            return address
-        except (ValueError, ray.exceptions.RayActorError):  # it died, and is not up again
-            self._asked = None
-            return None
-
-
-class RayLink:
-    """How an actor reaches the learner process; see `shipping.LearnerLink`.
-
-    Calls go by Ray. On one machine they only say where batches lie in the actor's window, and weights come
-    over its board; between machines both travel with the calls.
-    """
-
-    def __init__(self, name: str, owner: str) -> None:
-        self._name = name
-        self._owner = owner
-        self._handle: Any = None
-        self._flight: list[Any] = []
-        self._sizes: dict[str, int] = {}
-        """Numbers in everybody's weights."""
-        self._window: Window | None = None
-        self._asked = False
-        """Whether a window was offered to this learner process."""
-        self._seen: dict[str, int] = {}
-        self._next_look = 0.0
-
-    def send(self, shipment: Shipment, known: Mapping[str, int]) -> None:
-        """Begin to hand a shipment over. Where there is no learner process now, the shipment is lost."""
-        from agents.trajectory import Trajectory
-
-        try:
-            if self._handle is None:
-                self._handle = ray.get_actor(self._name)
-            if shipment and not self._asked and isinstance(first := shipment[0][1], Trajectory):
-                self._offer_window(first)
-            window, self._seen = self._window, dict(known)
-            parcels = [
-                (name, (window.put(batch) if window and isinstance(batch, Trajectory) else None) or batch)
-                for name, batch in shipment
-            ]
-            wanted = dict(known) if window is None else None
-            self._flight.append(self._handle.submit.remote(self._owner, parcels, wanted))
-        except ValueError:  # nobody bears the name: it died, and is not up again
-            time.sleep(0.1)
-        except ray.exceptions.RayActorError:
-            self._forget()
-
-    def receive(self, wait: float) -> tuple[int, dict[str, Published]]:
-        """(shipments still in flight, newer weights)."""
-        news: dict[str, Published] = {}
-        # Asking Ray takes longer than a step of many games: only where the answer matters.
-        if self._flight and (wait or self._window is None or len(self._flight) > 1):
-            done, self._flight = ray.wait(self._flight, num_returns=1, timeout=wait)
-            self._next_look = 0.0 if done else self._next_look
-            for ref in done:
-                try:
-                    news.update(ray.get(ref, timeout=10))
-                except ray.exceptions.RayActorError:
-                    self._forget()
-        self._sizes.update({name: len(weights) for name, (weights, _) in news.items()})
-        if self._window is not None and (now := time.monotonic()) >= self._next_look:
-            self._next_look = now + LOOK_SECONDS
-            for name in self._sizes:
-                if (new := self._window.read(name, self._seen.get(name))) is not None:
-                    news[name] = new
-                    self._seen[name] = new[1]
-        return len(self._flight), news
-
-    def _offer_window(self, batch: Trajectory) -> None:
-        """Share memory with the learner process, if it is on this machine and there is room."""
-        from coordinator.window import OFFER_SECONDS, Window, layout_for, new_path
-
-        self._asked = True
-        layout, path = layout_for(batch, self._sizes), new_path()
-        if layout is None:
-            return
-        try:
-            window = Window(path, layout, create=True)
-        except OSError:
-            return
-        try:
-            if ray.get(self._handle.attach.remote(self._owner, path, layout), timeout=OFFER_SECONDS / 2):
-                self._window = window
-        except ray.exceptions.GetTimeoutError:
-            pass  # too busy to answer: batches travel with the calls
-        finally:
-            path.unlink(missing_ok=True)
-
-    def _forget(self) -> None:
-        """The learner process died, and with it what it shared."""
-        self._handle, self._flight, self._window, self._asked, self._seen = None, [], None, False, {}

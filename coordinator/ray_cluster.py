@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from coordinator.config import cores
+from coordinator.runtime_config import cores
 
 OBJECT_STORE = 256 * 2**20
 """Bytes of shared memory for trajectories and weights in flight."""

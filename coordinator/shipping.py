@@ -23,8 +23,9 @@ from agents.stages import WAITING, Stages
 from agents.trajectory import Trajectory
 from agents.update import Proposal
 from coordinator.actor import Actor
-from coordinator.config import Coordination, Payload, RunConfig
+from coordinator.config import RunConfig
 from coordinator.learner_loop import Published, Shipment
+from coordinator.runtime_config import Coordination, Payload
 from coordinator.worker import Worker
 from envs.game import GameSpec
 from league.players import Player

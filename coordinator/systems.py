@@ -42,23 +42,12 @@ def rnad() -> Layer:
 
 def a3c() -> Layer:
     """Actors find the gradients, and one shared optimizer steps by each as it comes (Mnih et al. 2016)."""
-    return {
-        **impala(),
-        "runtime.shipment": "gradients",
-        "learner.cooperation": "independent",
-        "learner.algorithm.targets": "gae",
-        "learner.algorithm.trace_decay": 1.0,
-    }
+    return {**_plain_returns(), "runtime.shipment": "gradients", "learner.cooperation": "independent"}
 
 
 def batched_a2c() -> Layer:
     """The same in step: every update is of what all copies played (as Espeholt et al. 2018 compare it)."""
-    return {
-        **a3c(),
-        "runtime.shipment": "trajectories",
-        "runtime.coordination": "sync",
-        "learner.algorithm.batch": 0,
-    }
+    return {**_plain_returns(), "runtime.coordination": "sync", "learner.algorithm.batch": 0}
 
 
 def ppo() -> Layer:
@@ -122,7 +111,11 @@ def dqn() -> Layer:
         **impala(),
         "learner.algorithm.policy_loss": "q",
         "learner.algorithm.optimizer": "adam",
-        "learner.algorithm.averaging": 0.0,
+        "learner.algorithm.learning_rate": 1e-3,
+        "learner.algorithm.final_learning_rate": 1e-4,
+        "learner.algorithm.averaging": 0.99,
+        "learner.algorithm.target_updates": 20,
+        "learner.precision": "float32",
         "learner.cooperation": "independent",
         "learner.network.lstm": 0,
         "learner.q.steps": 1,
@@ -131,8 +124,9 @@ def dqn() -> Layer:
         "learner.buffer.kind": "prioritized",
         "learner.buffer.transitions": True,
         "learner.buffer.priority_exponent": 0.0,
+        "learner.buffer.least": 100,
         "learner.buffer.sample": 128,
-        "learner.buffer.ratio": 8.0,
+        "learner.buffer.ratio": 16.0,
     }
 
 
@@ -145,6 +139,7 @@ def ape_x() -> Layer:
     """Double dueling values, three steps ahead, from a prioritized replay (Horgan et al. 2018)."""
     return {
         **dqn(),
+        "learner.algorithm.target_updates": 50,
         "learner.q.steps": 3,
         "learner.q.double": True,
         "learner.q.dueling": True,
@@ -157,6 +152,7 @@ def r2d2() -> Layer:
     """Ape-X with a memory: whole columns, a stored state and a burn-in (Kapturowski et al. 2019)."""
     return {
         **ape_x(),
+        "learner.algorithm.target_updates": 20,
         "learner.network.lstm": 64,
         "learner.q.steps": 5,
         "learner.q.burn_in": 8,
@@ -164,8 +160,8 @@ def r2d2() -> Layer:
         "learner.buffer.transitions": False,
         "learner.buffer.priority_exponent": 0.9,
         "learner.buffer.importance_exponent": 0.6,
-        "learner.buffer.sample": 32,
-        "learner.buffer.ratio": 2.0,
+        "learner.buffer.sample": 16,
+        "learner.buffer.ratio": 8.0,
         "rollout.unroll": 24,
     }
 
@@ -178,3 +174,8 @@ def seed() -> Layer:
 def seed_r2d2() -> Layer:
     """R2D2 whose actors have no weights: a server beside the learner decides (Espeholt et al. 2020)."""
     return {**r2d2(), "runtime.inference": "central"}
+
+
+def _plain_returns() -> Layer:
+    """The policy gradient by returns over the rest of the column, not corrected."""
+    return {**impala(), "learner.algorithm.targets": "gae", "learner.algorithm.trace_decay": 1.0}

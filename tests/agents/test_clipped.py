@@ -14,8 +14,12 @@ from torch import Tensor
 from agents.algorithms.advantages import Gradient, Losses
 from agents.algorithms.clipped import clipped
 from agents.algorithms.config import AlgorithmConfig, PolicyLoss, Ratio, Targets
+from agents.config import LearnerConfig, NetworkConfig
 from agents.distributions import Categorical
+from agents.learner import Learner
+from agents.schedule import next_kl_cost
 from tests.agents.advantage_oracle import literally
+from tests.agents.batches import a_batch, a_spec
 from tests.agents.test_impala import CLIPPED, A, Doubles, Problem, a_problem, log_policy, loss_and_gradient
 from tests.agents.test_mutations import mutant
 
@@ -245,3 +249,37 @@ def test_of_the_policy_that_acted_the_gradient_is_that_of_the_policy_gradient() 
     torch.testing.assert_close(gradient.parameters, plain_gradient.parameters)
     assert losses.rho.item() == plain.rho.item() == pytest.approx(1.0)
     assert losses.divergence.item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_cost_of_divergence_follows_it_within_bounds() -> None:
+    config = AlgorithmConfig(policy_loss=PolicyLoss.PPO, kl_cost=0.5, kl_target=0.01)
+    assert next_kl_cost(config, 0.5, 0.021) == 0.75
+    assert next_kl_cost(config, 0.5, 0.015) == 0.5
+    assert next_kl_cost(config, 0.5, 0.004) == 0.25
+    assert next_kl_cost(replace(config, kl_target=0.0), 0.5, 9.0) == 0.5
+    for divergence, last in ((0.0, 0.5e-4), (1.0, 0.5e4)):
+        cost = 0.5
+        for _ in range(2000):
+            cost = next_kl_cost(config, cost, divergence)
+        assert cost == pytest.approx(last)
+
+
+@pytest.mark.parametrize("loss", [PolicyLoss.PPO, PolicyLoss.IMPACT])
+def test_a_learner_and_its_checkpoints_know_that_cost(loss: PolicyLoss) -> None:
+    costs = {"kl_cost": 0.5, "kl_target": 1e-6, "learning_rate": 1e-2}
+    algorithm = AlgorithmConfig(policy_loss=loss, target_updates=50, **costs)
+    config = LearnerConfig(NetworkConfig(hidden=(8,)), algorithm)
+    learner, resumed = (Learner(config, a_spec("float32"), team=None, seed=seed) for seed in (0, 1))
+    divergences = []
+    for seed in range(4):
+        cost, before = learner.state()[1]["kl_cost"], learner.weights()
+        divergences.append(learner.update(a_batch(a_spec("float32"), 5, 6, seed=seed)).divergence)
+        assert learner.state()[1]["kl_cost"] == next_kl_cost(algorithm, cost, divergences[-1])
+        assert (learner.weights() != before).any()
+    assert max(divergences) > 2e-6
+    resumed.load_state(*learner.state())
+    batch = a_batch(a_spec("float32"), 5, 6, seed=9)
+    assert learner.update(batch) == resumed.update(batch)
+    assert np.array_equal(learner.weights(), resumed.weights())
+    learner.reset()
+    assert learner.state()[1]["kl_cost"] == 0.5

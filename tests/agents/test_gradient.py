@@ -85,6 +85,7 @@ SETTINGS = {
     "float32": Setting(replace(PLAIN, precision=Precision.FLOAT32), a_spec("float32")),
     "memory": Setting(replace(PLAIN, network=NetworkConfig(hidden=(16,), lstm=8)), a_spec()),
     "seats": Setting(PLAIN, a_spec(seats=2)),
+    "normalised": Setting(with_fields(PLAIN, {"normalise_advantages": True}), a_spec()),
     "joint": Setting(JOINT, a_spec(seats=2)),
     "pulled, in one call": Setting(with_fields(JOINT, PULLED), a_spec(state=ArraySpec((4, 3), "uint8"))),
     "pulled": Setting(with_fields(JOINT, PULLED), a_spec(seats=2)),

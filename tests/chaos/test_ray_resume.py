@@ -193,8 +193,12 @@ def kill_actor(store: Store) -> None:
     os.kill(next(iter(store.actors().values()))["pid"], signal.SIGKILL)
 
 
+def learners_of(folder: Path) -> list[psutil.Process]:
+    return [process for process in processes_of(folder) if "earner" in process.cmdline()[0]]
+
+
 def learner_of(folder: Path) -> psutil.Process:
-    return next(p for p in processes_of(folder) if "earner" in p.cmdline()[0])
+    return learners_of(folder)[0]
 
 
 def noted(store: Store, text: str) -> bool:

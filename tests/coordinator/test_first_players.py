@@ -8,11 +8,12 @@ import pytest
 
 from agents.algorithms.config import PolicyLoss
 from agents.scripted.rrps import BOTS
-from coordinator.config import RunConfig, Runtime, RuntimeConfig
+from coordinator.config import RunConfig
 from coordinator.first_players import first_players
 from coordinator.game_defaults import defaults_of
 from coordinator.options import OptionError
 from coordinator.presets import LEAGUES, PRESETS, build
+from coordinator.runtime_config import Runtime, RuntimeConfig
 from envs.catalogue import make_game
 from envs.game import GameSpec
 from league.players import Role

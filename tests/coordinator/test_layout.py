@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from coordinator.config import Layout, Runtime, RuntimeConfig
+from coordinator.runtime_config import Layout, Runtime, RuntimeConfig
 
 NOBODY = Layout((), None)
 

@@ -9,14 +9,17 @@ import pytest
 
 from agents import machine
 from agents.columns import Columns
+from agents.experience import Experience
 from agents.streams import Streams
+from agents.trajectory import allocate
 from coordinator import limits
-from coordinator.config import RunConfig, Runtime, RuntimeConfig
+from coordinator.config import RunConfig
 from coordinator.limits import check_age, check_machine, check_memory, check_round, remarks
 from coordinator.options import OptionError
 from coordinator.presets import LEAGUES, build
 from coordinator.run_folder import RunFolder
 from coordinator.run_store import open_store
+from coordinator.runtime_config import Runtime, RuntimeConfig
 from dashboards.cli import main
 from envs.catalogue import make_game
 from envs.game import GameSpec
@@ -77,6 +80,39 @@ def test_columns_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) 
         OptionError, match=r"batch 256, rollout\.copies 4096, rollout\.unroll 16: .* there are 2"
     ):
         check_memory(config, spec, players)
+
+
+@pytest.mark.parametrize("preset", ["ape_x", "r2d2", "impact", "ppo"])
+def test_memory_is_what_a_buffer_takes_too(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as the arrays in it, once it is full; in step, of the batches of all."""
+    spec, player = spec_of("tictactoe"), Player("main")
+    flags = {"runtime.actors": 2, "rollout.copies": 4, "learner.algorithm.batch": 8}
+    replay = {"learner.buffer.capacity": 50, "learner.buffer.least": 1, "learner.buffer.sample": 1}
+    config = build("tictactoe", preset=preset, flags={**flags, **replay})
+    learner, stream = config.learner_of(player), config.stream_config(player)
+    experience = Experience(learner, seed=0)
+    columns = {"impact": 4 * 8, "ppo": 2 * 8}.get(preset, 50)
+    shape = {
+        "rows": stream.unroll + 1,
+        "columns": columns,
+        "seats": 1,
+        "state": False,
+        "values": stream.values,
+    }
+    given = allocate(spec, core=stream.core, **shape)
+    experience.add(given)
+    held = getattr(experience._buffer, "_kept", None)
+    arrays = [given.rows, given.place] if held is None else [held.rows, held.place, held.tree._nodes]
+    kept = sum(array.nbytes for array in arrays)
+    kept += held.core.nbytes if held is not None and held.core is not None else 0
+    need = 2 * stream.memory(spec, 4) + kept
+    memory = SimpleNamespace(total=need)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    check_memory(config, spec, [player])
+    memory.total = need - 1
+    told = r"learner\.buffer\.(capacity 50|batches \d), rollout\.unroll \d+: what is kept to train on takes"
+    with pytest.raises(OptionError, match=told):
+        check_memory(config, spec, [player])
 
 
 @pytest.mark.parametrize(
@@ -166,6 +202,26 @@ def test_columns_that_are_nearly_all_too_old_are_refused() -> None:
     check_age(old, UNEVEN, [PREY])
     copies = {**flags, "rollout.copies": 6, "learner.algorithm.max_policy_lag": 0}
     check_age(build("my:game", flags=copies), UNEVEN, [HUNTERS, PREY])
+
+
+def test_passes_over_a_batch_are_updates_in_which_columns_grow_old() -> None:
+    """48 columns are 12 batches, each gone over 3 times in 2 parts."""
+    flags = {"runtime.actors": 2, "rollout.copies": 8, "learner.algorithm.batch": 4}
+    passes = {"learner.buffer.kind": "circular", "learner.buffer.passes": 3, "learner.buffer.minibatches": 2}
+    lag = "learner.algorithm.max_policy_lag"
+    check_age(build("my:game", flags={**flags, lag: 1}), UNEVEN, [HUNTERS])
+    check_age(build("my:game", flags={**flags, **passes, lag: 7}), UNEVEN, [HUNTERS])
+    with pytest.raises(
+        OptionError, match=r"make 72 updates of learner\.algorithm\.batch 4, 6 for each .* allowed are 7 and"
+    ):
+        check_age(build("my:game", flags={**flags, **passes, lag: 6}), UNEVEN, [HUNTERS])
+    in_step = {**flags, **passes, lag: 3, "runtime.coordination": "sync"}  # the batches of both are one
+    check_age(build("my:game", flags=in_step), UNEVEN, [HUNTERS])
+
+
+def test_columns_for_a_replay_may_be_of_any_age() -> None:
+    flags = {"rollout.copies": 4096, "learner.algorithm.batch": 1, "learner.algorithm.max_policy_lag": 0}
+    check_age(build("my:game", preset="ape_x", flags=flags), UNEVEN, [HUNTERS])
 
 
 @pytest.mark.parametrize("game", ["connect_four", "tictactoe", "matrix:rps", "gymnasium:CartPole-v1"])

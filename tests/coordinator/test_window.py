@@ -17,7 +17,7 @@ import ray
 
 from agents.trajectory import Trajectory
 from coordinator import window as module
-from coordinator.processes import RayLink
+from coordinator.ray_links import RayLink
 from coordinator.window import (
     FEWEST_SLOTS,
     MOST_SLOTS,
@@ -337,7 +337,7 @@ def test_an_actor_that_knows_nothing_any_more_is_told_again(
     link._handle, link._sizes = learner, {"main": 1000}
     link._offer_window(a_batch_of())
     monkeypatch.setattr(ray, "wait", lambda flight, num_returns, timeout: ([], flight))
-    monkeypatch.setattr("coordinator.processes.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("coordinator.ray_links.LOOK_SECONDS", 0.0)
     learners[0].write("main", weights(1), 7)
     assert [version for _, version in link.receive(0.0)[1].values()] == [7]
     link.send([], {"main": 7})
