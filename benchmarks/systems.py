@@ -12,6 +12,7 @@ moves. `soon` is when a snapshot first was as good as the game's goal: its share
 seconds; so it is about right where decisions came at an even pace.
 
 Run: python -m benchmarks.systems [--games G ...] [--presets P ...] [--seeds N] [--scale X]
+LunarLander and InvertedPendulum need `pip install --editable ".[control]"`.
 Findings are kept in `docs/experiments/systems.json`; a later call adds what is missing. Any further option is
 a field of the configuration.
 """
