@@ -3,16 +3,18 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 CODE := agents coordinator dashboards envs league tests benchmarks examples
 
-.PHONY: demo check test bench format clean
+.PHONY: demo lint check test bench format clean
 
 demo: .venv/.installed  ## train a Connect Four league for about a minute, and show its leaderboard
 	$(BIN)/league train connect_four --seconds 60
 
-check: .venv/.installed  ## formatter, linter, strict types, import contracts, fast tests
+lint: .venv/.installed  ## formatter, linter, strict types, import contracts
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+check: lint  ## all that, and the fast tests
 	$(BIN)/pytest -q -n auto --dist loadfile -m "not slow"
 
 test: .venv/.installed  ## every test
