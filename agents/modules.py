@@ -95,5 +95,6 @@ def named(name: str, tensors: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def copied(value: Tensor) -> np.ndarray[Any, np.dtype[Any]]:
+    """As an array that shares no memory with it."""
     copy: np.ndarray[Any, np.dtype[Any]] = value.detach().cpu().numpy().copy()
     return copy

@@ -73,6 +73,8 @@ class OnRay:
         """The process that checkpoints and snapshots are of."""
         self._peers: list[Any] = []
         """Others that learn the same in step with it."""
+        self._meeting: Path | None = None
+        """The file where these find one another."""
         self._learner_failures = 0
         self._actors = ActorProcesses(config, run, store, url, coordinator, session)
         self._parked = {match.id for match in store.open_matches() if match.state is MatchState.PARKED}
@@ -96,6 +98,7 @@ class OnRay:
                     self._replace_learner(error)
                 time.sleep(max(0.0, begin + BEAT_SECONDS - time.monotonic()))
             self._stop()
+        self._clear_meeting()
 
     def _round(self) -> None:
         """One look at everything. Raises RayError where the learner process does not answer."""
@@ -131,9 +134,9 @@ class OnRay:
         for checkpoint in self._checkpoints.values():
             SnapshotStore(self._run.checkpoints).read(checkpoint.sha256)
         runtime = self._config.runtime
-        meeting = None
+        self._clear_meeting()
         if runtime.learners > 1:
-            meeting = Path(tempfile.gettempdir()) / f"league-peers-{secrets.token_hex(8)}"
+            self._meeting = Path(tempfile.gettempdir()) / f"league-peers-{secrets.token_hex(8)}"
         self._learner, *self._peers = (
             ray.remote(LearnerProcess)
             .options(
@@ -150,10 +153,15 @@ class OnRay:
                 self._run.path,
                 runtime.layout.learner,
                 rank,
-                meeting,
+                self._meeting,
             )
             for rank in range(runtime.learners)
         )
+
+    def _clear_meeting(self) -> None:
+        """All who met there have met, or are gone."""
+        if self._meeting is not None:
+            self._meeting.unlink(missing_ok=True)
 
     def _look_at_learner(self) -> None:
         progress = self._ask(self._learner.progress.remote())

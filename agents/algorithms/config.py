@@ -111,8 +111,8 @@ class AlgorithmConfig:
     target_clip: float = 2.0
     """impact: rho, clip of pi_worker / pi_target in the ratio."""
     target_updates: int = 0
-    """impact, q: updates between two copies to the target network. 0: impact's `buffer.batches` times
-    `buffer.passes`, as long as a batch is held, and 200 for q."""
+    """impact, q: updates between two copies to the target network. 0: for impact as many as are made while a
+    batch is held, `buffer.batches` x `passes` x `minibatches`, and 200 for q."""
     largest_weight: float = 20.0
     """neurd: clip of 1 / pi(a), which weighs the advantage of a choice that was drawn with chance pi(a)."""
     magnet_cost: float = 0.0

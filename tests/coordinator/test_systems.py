@@ -172,6 +172,41 @@ REFUSED: dict[str, tuple[str, dict[str, object], str]] = {
         {"runtime.shipment": "gradients", "runtime.coordination": "async"},
         r"buffer\.kind is circular, but must be queue or prioritized with runtime\.shipment gradients",
     ),
+    "gradients that are tuned": (
+        "a3c",
+        {"pbt.period": 1000},
+        r"pbt\.period is 1000, but must be none with runtime\.shipment gradients",
+    ),
+    "gradients to a teacher": (
+        "a3c",
+        {"learner.algorithm.magnet_cost": 0.5},
+        r"magnet_cost is 0\.5, but must be 0 with runtime\.shipment gradients",
+    ),
+    "two learners and gradients": (
+        "a3c",
+        {"runtime.learners": 2},
+        r"runtime\.shipment is gradients, but must be trajectories with runtime\.learners 2",
+    ),
+    "two learners and a server": (
+        "seed",
+        {"runtime.learners": 2},
+        r"runtime\.inference is central, but must be actor with runtime\.learners 2",
+    ),
+    "two learners and replays": (
+        "ape_x",
+        {"runtime.learners": 2},
+        r"buffer\.kind is prioritized, but must be queue or circular with runtime\.learners 2",
+    ),
+    "two learners of three players": (
+        "ppo",
+        {"runtime.learners": 2, "league.matchmaker": "population", "league.players": ("a", "b", "c")},
+        r"runtime\.learners is 2, but must be 1 where 3 players learn \(a, b, c\)",
+    ),
+    "two learners of three actors": (
+        "ppo",
+        {"runtime.learners": 2, "runtime.actors": 3},
+        r"runtime\.actors is 3, but must be a multiple of runtime\.learners 2",
+    ),
     "gradients in step": (
         "batched_a2c",
         {"runtime.shipment": "gradients"},
