@@ -96,10 +96,10 @@ class RunConfig:
                 raise ValueError(
                     f"{name} is {value}, but must be {allowed} with runtime.shipment gradients: {why}"
                 )
-        if self.pbt.period is not None:
+        if self.pbt.period is not None and "entropy_cost" in self.pbt.tuned:
             raise ValueError(
-                f"pbt.period is {self.pbt.period}, but must be none with runtime.shipment gradients: actors "
-                "that find them do not hear of entropy costs that are tuned"
+                "pbt.tuned has entropy_cost, but must be learning_rate alone with runtime.shipment "
+                "gradients: actors that find them do not hear of costs that are tuned"
             )
         for cost in ("magnet_cost", "kl_cost"):
             if value := getattr(learner.algorithm, cost):

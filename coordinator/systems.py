@@ -42,7 +42,7 @@ def rnad() -> Layer:
 
 def a3c() -> Layer:
     """Actors find the gradients, and one shared optimizer steps by each as it comes (Mnih et al. 2016)."""
-    return {**_plain_returns(), "runtime.shipment": "gradients", "learner.cooperation": "independent"}
+    return {**_plain_returns(), **_gradients(), "learner.cooperation": "independent"}
 
 
 def batched_a2c() -> Layer:
@@ -132,7 +132,7 @@ def dqn() -> Layer:
 
 def gorila() -> Layer:
     """DQN whose actors keep replays of their own, and ship gradients (Nair et al. 2015)."""
-    return {**dqn(), "runtime.shipment": "gradients"}
+    return {**dqn(), **_gradients()}
 
 
 def ape_x() -> Layer:
@@ -174,6 +174,11 @@ def seed() -> Layer:
 def seed_r2d2() -> Layer:
     """R2D2 whose actors have no weights: a server beside the learner decides (Espeholt et al. 2020)."""
     return {**r2d2(), "runtime.inference": "central"}
+
+
+def _gradients() -> Layer:
+    """Actors find them, by costs that are fixed; population-based training tunes the rate alone."""
+    return {"runtime.shipment": "gradients", "pbt.tuned": ("learning_rate",)}
 
 
 def _plain_returns() -> Layer:

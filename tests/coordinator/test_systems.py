@@ -174,8 +174,8 @@ REFUSED: dict[str, tuple[str, dict[str, object], str]] = {
     ),
     "gradients that are tuned": (
         "a3c",
-        {"pbt.period": 1000},
-        r"pbt\.period is 1000, but must be none with runtime\.shipment gradients",
+        {"pbt.period": 1000, "pbt.tuned": ("entropy_cost",)},
+        r"pbt\.tuned has entropy_cost, but must be learning_rate alone with runtime\.shipment gradients",
     ),
     "gradients to a teacher": (
         "a3c",
